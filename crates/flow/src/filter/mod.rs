@@ -1,0 +1,4 @@
+//! Which flows are wanted.
+//!
+//! One file per kind of filter: the command line's selection of flows, and the daemon's choice of
+//! what is replicated.
