@@ -1,1 +1,44 @@
-//! placeholder
+//! The testbed: real programs on a real kernel, in network namespaces of their own.
+//!
+//! A test makes [`Namespace`]s, joins them with [`veth`] links or takes a ready topology, runs
+//! commands in them, starts daemons ([`Process`], [`Conntrackd`]) and waits for conditions
+//! ([`wait_until`]); it never sleeps and hopes. Whatever it made goes away when the values are
+//! dropped, also when the test panics; what a killed test left behind, the next one sweeps up.
+//!
+//! ```no_run
+//! # fn main() -> testbed::Result<()> {
+//! let host = testbed::Namespace::new("host")?;
+//! host.run("ip address add 192.0.2.1/24 dev lo")?;
+//! let listing = host.run("ip -brief address")?;
+//! assert!(listing.stdout.contains("192.0.2.1/24"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything here needs root and iproute2. It is test tooling: no product crate depends on it,
+//! and it knows the programs only as processes.
+
+mod command;
+mod error;
+mod interrupt;
+mod link;
+mod log;
+mod namespace;
+mod packages;
+mod process;
+mod program;
+mod spawner;
+mod sweep;
+mod wait;
+
+pub use command::{Command, Output};
+pub use error::{Error, Result};
+pub use interrupt::{catch_interrupts, interrupted};
+pub use link::veth;
+pub use log::{Line, Log, Mark};
+pub use namespace::Namespace;
+pub use packages::ensure_packages;
+pub use process::Process;
+pub use program::{Implementation, Program};
+pub use sweep::{remove_kept, sweep};
+pub use wait::{Progress, wait_for, wait_until};

@@ -1,0 +1,160 @@
+//! A long-running program: its log, its pid, its end.
+//!
+//! It leads a process group of its own, so Ctrl-C on the terminal does not reach it and its
+//! children can be killed with it. It dies with its [`Process`], and with this program however
+//! that ends (`setpriv --pdeathsig`), unless its namespace is meant to be kept.
+
+use std::fmt;
+use std::fs::File;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use crate::{Command, Error, Log, Progress, Result, spawner, wait_for};
+
+/// The kernel kills the child when the thread that started it ends.
+const DIE_WITH_PARENT: &[&str] = &["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"];
+
+/// A running (or ended) program in a namespace.
+pub struct Process {
+    name: String,
+    pid: Pid,
+    child: Mutex<Child>,
+    log: Log,
+    kept: bool,
+}
+
+impl Process {
+    pub(crate) fn start(
+        name: String,
+        namespace: File,
+        command: &Command,
+        kept: bool,
+    ) -> Result<Self> {
+        let mut std_command = command.wrapped(if kept { &[] } else { DIE_WITH_PARENT });
+        // A process that is to outlive us must not hold our pipes: they break when we end.
+        let output = || if kept { Stdio::null() } else { Stdio::piped() };
+        std_command
+            .stdin(command.input()?)
+            .stdout(output())
+            .stderr(output())
+            .process_group(0);
+        let mut child = spawner::spawn(namespace, std_command)
+            .map_err(Error::io(format!("starting `{command}`")))?;
+        let log = Log::new(&name);
+        child
+            .stdout
+            .take()
+            .into_iter()
+            .for_each(|pipe| log.read(pipe));
+        child
+            .stderr
+            .take()
+            .into_iter()
+            .for_each(|pipe| log.read(pipe));
+        Ok(Self {
+            name,
+            pid: Pid::from_child(&child),
+            child: Mutex::new(child),
+            log,
+            kept,
+        })
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// What it printed, standard output and error together.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.child().try_wait(), Ok(None))
+    }
+
+    /// Waits for a line that contains `needle`; fails at once when the process ends without it.
+    pub fn wait_for_line(&self, needle: &str, timeout: Duration) -> Result<()> {
+        let what = format!("`{needle}` from {}", self.name);
+        wait_for(&what, timeout, || {
+            // In this order: the last words of a process count.
+            let running = self.is_running();
+            if self.log.find(Default::default(), needle).is_some() {
+                return Ok(Progress::Done(()));
+            }
+            if running {
+                return Ok(Progress::Waiting("not printed yet".into()));
+            }
+            Err(Error::Unexpected(format!(
+                "{} ended without `{needle}`",
+                self.name
+            )))
+        })
+    }
+
+    /// Sends a signal to the process itself. One that has ended gets nothing.
+    pub fn signal(&self, signal: Signal) {
+        let mut child = self.child();
+        // Only a child that has not been waited for surely still owns its pid.
+        if matches!(child.try_wait(), Ok(None)) {
+            let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
+    /// Kills the process and its children that stayed in its group, and waits for its end.
+    pub fn kill(&self) {
+        let mut child = self.child();
+        if matches!(child.try_wait(), Ok(None)) {
+            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to end (SIGTERM) and returns its exit code, 128 + N after signal N.
+    pub fn terminate(&self, timeout: Duration) -> Result<i32> {
+        self.signal(Signal::TERM);
+        self.wait(timeout)
+    }
+
+    /// Waits for its end and returns its exit code, 128 + N after signal N.
+    pub fn wait(&self, timeout: Duration) -> Result<i32> {
+        wait_for(&format!("the end of {}", self.name), timeout, || {
+            let status = self
+                .child()
+                .try_wait()
+                .map_err(Error::io("waiting for a process"))?;
+            Ok(match status {
+                Some(status) => Progress::Done(
+                    status
+                        .code()
+                        .unwrap_or_else(|| 128 + status.signal().unwrap_or_default()),
+                ),
+                None => Progress::Waiting("still running".into()),
+            })
+        })
+    }
+
+    fn child(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.kill();
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid())
+    }
+}
