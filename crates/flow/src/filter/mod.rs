@@ -2,3 +2,7 @@
 //!
 //! One file per kind of filter: the command line's selection of flows, and the daemon's choice of
 //! what is replicated.
+
+pub mod event;
+
+pub use event::{EventFilter, Network, Policy};
