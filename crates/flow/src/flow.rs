@@ -10,7 +10,7 @@ use crate::nat::{NatRange, SeqAdj, Synproxy};
 use crate::protocol::{Family, Protocol};
 use crate::protoinfo::ProtoInfo;
 use crate::status::Status;
-use crate::tuple::{PerDir, Tuple};
+use crate::tuple::{Dir, PerDir, Tuple};
 
 /// Packet mark of a flow (`CTA_MARK`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -177,6 +177,14 @@ impl Flow<'_> {
     /// The protocol number.
     pub const fn protocol(&self) -> Protocol {
         self.orig.protocol()
+    }
+
+    /// The tuple of one direction, if it is known.
+    pub const fn tuple(&self, dir: Dir) -> Option<&Tuple> {
+        match dir {
+            Dir::Original => Some(&self.orig),
+            Dir::Reply => self.reply.as_ref(),
+        }
     }
 
     /// Whether the status is known and has all of these bits.

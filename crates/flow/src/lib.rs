@@ -23,6 +23,7 @@ pub mod labels;
 pub mod nat;
 pub mod protocol;
 pub mod protoinfo;
+pub mod render;
 pub mod status;
 pub mod tuple;
 
