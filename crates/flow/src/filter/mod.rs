@@ -4,5 +4,7 @@
 //! what is replicated.
 
 pub mod event;
+pub mod flow;
 
 pub use event::{EventFilter, Network, Policy};
+pub use flow::{AddrFilter, FlowFilter, L4Filter, MarkFilter, State, StatusFilter, TupleFilter};
