@@ -1,1 +1,29 @@
-//! placeholder
+//! Replication of the connection tracking table between two firewalls, without I/O.
+//!
+//! A `Node` is one daemon's replication core. Its caller tells it what happened by
+//! `Node::handle`, takes what it wants done from `Node::poll` until that returns `None`, and
+//! calls again at `Node::timeout` at the latest. Time, randomness and bytes come in as arguments
+//! and every effect comes out as a value, so the daemon, the simulator and a recorded trace run the
+//! same code.
+//!
+//! The wire format is stock conntrackd's; `docs/wire.md` describes it.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod config;
+pub mod input;
+pub mod output;
+pub mod seq;
+pub mod time;
+pub mod wire;
+
+pub use config::{ChannelConfig, Config, ModeConfig};
+pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, Refusal, Request};
+pub use output::{CommitReport, KernelOp, Notice, Output};
+pub use seq::Seq;
+pub use time::Instant;

@@ -1,0 +1,121 @@
+//! Everything a [`Node`](crate::Node) wants done: a closed set of plain data.
+
+use core::time::Duration;
+
+use flow::Flow;
+
+use crate::input::{ChannelId, ClientId, DumpReason, OpId, Refusal};
+
+/// What the kernel's table is to be changed by.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lent to the caller for one call, never stored"
+)]
+pub enum KernelOp<'a> {
+    /// Create a flow that must not exist yet (`NLM_F_CREATE | NLM_F_EXCL`).
+    Create(Flow<'a>),
+    /// Delete a flow, selected by its original tuple and zone.
+    Delete(Flow<'a>),
+}
+
+/// Something an operator should know. Rendering it is the caller's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The peer asked for a bulk.
+    ResyncRequestedByPeer,
+    /// We asked the peer for a bulk.
+    ResyncRequested,
+    /// A bulk is being sent.
+    BulkStarted,
+    /// A bulk has been queued whole; number of flows.
+    BulkDone(u64),
+    /// The kernel's table is read again because events were lost.
+    KernelResyncStarted,
+    /// The reading has ended: flows seen, and flows dropped since the kernel has them no more.
+    KernelResyncDone {
+        /// Flows in the kernel's table.
+        seen: u64,
+        /// Flows that had vanished unnoticed.
+        purged: u64,
+    },
+    /// A commit begins.
+    CommitStarted,
+    /// The kernel refused a flow of the commit for good.
+    CommitRefused(Refusal),
+    /// A second commit was asked for while one runs.
+    CommitInProgress,
+    /// A flush was refused since a commit runs.
+    FlushRefusedCommitInProgress,
+    /// The internal, external or both caches were emptied.
+    CachesFlushed {
+        /// The internal cache was.
+        internal: bool,
+        /// The external cache was.
+        external: bool,
+    },
+    /// A purge of the kernel's table was scheduled.
+    PurgeScheduled(Duration),
+    /// The kernel's table is emptied; `scheduled` if `-t` had asked for it.
+    KernelFlush {
+        /// By the timer of `-t`.
+        scheduled: bool,
+    },
+    /// A cache has reached its limit: flows are not replicated.
+    CacheFull {
+        /// The internal cache (else the external one).
+        internal: bool,
+    },
+    /// The resend queue has reached its limit: the oldest entry is no longer kept.
+    ResendQueueFull,
+    /// The peer's sequence numbers had jumped; its new ones were adopted.
+    PeerSequenceRecovered,
+}
+
+/// Result of a commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitReport {
+    /// Entries now in the kernel thanks to this commit.
+    pub committed: u64,
+    /// Entries that the kernel refused.
+    pub failed: u64,
+    /// From the request to the last answer of the kernel.
+    pub duration: Duration,
+}
+
+/// One thing to be done by the caller.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lent to the caller for one call, never stored"
+)]
+pub enum Output<'a> {
+    /// Send this datagram on this link.
+    Transmit {
+        /// The link.
+        channel: ChannelId,
+        /// The payload, at most the link's MTU less IP and UDP headers.
+        bytes: &'a [u8],
+    },
+    /// Change the kernel's table. Operations are to be carried out in order.
+    Kernel {
+        /// Name of the operation, for its outcome.
+        op: OpId,
+        /// The operation.
+        action: KernelOp<'a>,
+    },
+    /// Read the kernel's table and report it by `Input::Dumped` and `Input::DumpDone`.
+    Dump(DumpReason),
+    /// Delete every flow that passes the filter from the kernel's table.
+    FlushKernel,
+    /// A commit has ended; its client waits for this.
+    CommitDone {
+        /// Who asked.
+        client: ClientId,
+        /// What came of it.
+        report: CommitReport,
+    },
+    /// To be logged.
+    Notice(Notice),
+}

@@ -1,0 +1,1 @@
+//! The messages that two daemons exchange (docs/wire.md).
