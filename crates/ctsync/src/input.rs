@@ -72,10 +72,6 @@ pub enum Refusal {
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "events are decoded in place, a box would allocate"
-)]
 pub enum Input<'a> {
     /// The kernel says that a flow or expectation changed. Filtered by the caller.
     Event(Event<'a>),

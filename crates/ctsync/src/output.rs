@@ -8,10 +8,6 @@ use crate::input::{ChannelId, ClientId, DumpReason, OpId, Refusal};
 
 /// What the kernel's table is to be changed by.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lent to the caller for one call, never stored"
-)]
 pub enum KernelOp<'a> {
     /// Create a flow that must not exist yet (`NLM_F_CREATE | NLM_F_EXCL`).
     Create(Flow<'a>),
@@ -86,10 +82,6 @@ pub struct CommitReport {
 
 /// One thing to be done by the caller.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lent to the caller for one call, never stored"
-)]
 pub enum Output<'a> {
     /// Send this datagram on this link.
     Transmit {

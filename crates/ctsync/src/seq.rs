@@ -20,7 +20,7 @@ impl Seq {
 
     /// How far `self` lies ahead of `other`, negative if behind.
     pub const fn distance(self, other: Self) -> i32 {
-        self.0.wrapping_sub(other.0).cast_signed()
+        i32::from_ne_bytes(self.0.wrapping_sub(other.0).to_ne_bytes())
     }
 
     /// Whether `self` was numbered before `other`.
