@@ -82,6 +82,7 @@ pub struct CommitReport {
 
 /// One thing to be done by the caller.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "lent to the caller for one call, never stored")]
 pub enum Output<'a> {
     /// Send this datagram on this link.
     Transmit {
