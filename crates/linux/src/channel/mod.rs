@@ -1,0 +1,27 @@
+//! Transports to the peer over a dedicated link.
+//!
+//! A channel moves datagrams and counts them; what they mean, and what becomes of one that is
+//! lost, is decided by the replication protocol.
+
+pub mod udp;
+
+/// What one direction of a channel has carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of payload.
+    pub bytes: u64,
+    /// Datagrams.
+    pub packets: u64,
+    /// Datagrams that the system refused, and failed calls.
+    pub errors: u64,
+}
+
+impl Traffic {
+    /// Counts one datagram.
+    fn count(&mut self, len: usize) {
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        self.packets += 1;
+    }
+}

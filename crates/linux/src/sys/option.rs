@@ -1,0 +1,96 @@
+//! Socket options that `rustix` does not know.
+
+use std::mem::{size_of, size_of_val};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use libc::{c_int, c_void, socklen_t};
+use rustix::io::Errno;
+
+use super::{check, last_errno};
+
+/// Options of netlink sockets (`SOL_NETLINK`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Netlink {
+    /// `NETLINK_ADD_MEMBERSHIP`
+    AddMembership,
+    /// `NETLINK_BROADCAST_ERROR`
+    BroadcastError,
+    /// `NETLINK_NO_ENOBUFS`
+    NoEnobufs,
+    /// `NETLINK_CAP_ACK`
+    CapAck,
+    /// `NETLINK_EXT_ACK`
+    ExtAck,
+    /// `NETLINK_GET_STRICT_CHK`
+    StrictCheck,
+}
+
+impl Netlink {
+    const fn number(self) -> c_int {
+        match self {
+            Self::AddMembership => libc::NETLINK_ADD_MEMBERSHIP,
+            Self::BroadcastError => libc::NETLINK_BROADCAST_ERROR,
+            Self::NoEnobufs => libc::NETLINK_NO_ENOBUFS,
+            Self::CapAck => libc::NETLINK_CAP_ACK,
+            Self::ExtAck => libc::NETLINK_EXT_ACK,
+            Self::StrictCheck => libc::NETLINK_GET_STRICT_CHK,
+        }
+    }
+}
+
+/// Sets an option of a netlink socket.
+pub(crate) fn set_netlink(
+    socket: BorrowedFd<'_>,
+    option: Netlink,
+    value: u32,
+) -> Result<(), Errno> {
+    let value = c_int::from_ne_bytes(value.to_ne_bytes());
+    set(socket, libc::SOL_NETLINK, option.number(), value)
+}
+
+/// Turns off the checksum of datagrams sent over IPv4 (`SO_NO_CHECK`).
+pub(crate) fn set_no_checksum(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1)
+}
+
+fn set(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> Result<(), Errno> {
+    let len = option_len(size_of::<c_int>());
+    let pointer = (&raw const value).cast::<c_void>();
+    // SAFETY: `pointer` is valid for reads of `len` bytes during the call, and the descriptor is
+    // borrowed, hence open. The kernel only copies the value.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, pointer, len) };
+    check(result).map(drop)
+}
+
+/// `SO_MEMINFO` of `asm-generic/socket.h`, which libc does not define.
+const SO_MEMINFO: c_int = 55;
+
+/// Words of `SO_MEMINFO` (`enum` in `linux/sock_diag.h`), as many as are of use here.
+pub(crate) const MEMINFO_LEN: usize = 9;
+
+/// Memory accounts of a socket (`SO_MEMINFO`); words the kernel does not fill stay zero.
+pub(crate) fn memory_info(socket: BorrowedFd<'_>) -> Result<[u32; MEMINFO_LEN], Errno> {
+    let mut words = [0_u32; MEMINFO_LEN];
+    let mut len = option_len(size_of_val(&words));
+    let pointer = words.as_mut_ptr().cast::<c_void>();
+    // SAFETY: `pointer` is valid for writes of `len` bytes, `len` for reads and writes, and any
+    // bit pattern is a valid `u32`. The descriptor is borrowed, hence open.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            pointer,
+            &raw mut len,
+        )
+    };
+    if result < 0 {
+        return Err(last_errno());
+    }
+    Ok(words)
+}
+
+/// Length of an option value; values are a few bytes long.
+fn option_len(bytes: usize) -> socklen_t {
+    socklen_t::try_from(bytes).unwrap_or(socklen_t::MAX)
+}
