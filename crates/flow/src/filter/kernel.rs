@@ -1,0 +1,74 @@
+//! The selection that the kernel itself makes when it dumps or flushes a table.
+//!
+//! It knows exact values of some fields, joined by "and". What it cannot express is left to the
+//! filters in user space. Tuples can be filtered by since Linux 5.8 (`CTA_FILTER`), for dumps only.
+
+use core::net::IpAddr;
+
+use crate::flow::{Mark, Zone};
+use crate::protocol::{Family, Protocol};
+use crate::status::Status;
+use crate::tuple::PerDir;
+
+/// Which flows the kernel dumps or flushes; the default is all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelFilter {
+    /// Only flows of this family; needed as soon as a tuple is given.
+    pub family: Option<Family>,
+    /// Wanted parts of the two tuples.
+    pub tuple: PerDir<PartialTuple>,
+    /// `mark & mask == value`, `CTA_MARK` and `CTA_MARK_MASK`.
+    pub mark: Option<MarkMatch>,
+    /// `status & mask == value`, `CTA_STATUS` and `CTA_STATUS_MASK`.
+    pub status: Option<StatusMatch>,
+    /// Zone of both directions, `CTA_ZONE`; 0 are the flows in no zone.
+    pub zone: Option<Zone>,
+}
+
+/// A wanted mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkMatch {
+    /// The value under the mask.
+    pub value: Mark,
+    /// Which bits count.
+    pub mask: u32,
+}
+
+/// Wanted status bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusMatch {
+    /// The value under the mask.
+    pub value: Status,
+    /// Which bits count; the kernel refuses a mask without bits.
+    pub mask: Status,
+}
+
+/// Wanted parts of a tuple; what is `None` does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartialTuple {
+    /// Source address.
+    pub src: Option<IpAddr>,
+    /// Destination address.
+    pub dst: Option<IpAddr>,
+    /// Zone of this direction.
+    pub zone: Option<Zone>,
+    /// Protocol; needed as soon as one of the following is given.
+    pub protocol: Option<Protocol>,
+    /// Source port or key.
+    pub src_port: Option<u16>,
+    /// Destination port or key.
+    pub dst_port: Option<u16>,
+    /// ICMP or ICMPv6 type.
+    pub icmp_kind: Option<u8>,
+    /// ICMP or ICMPv6 code.
+    pub icmp_code: Option<u8>,
+    /// ICMP or ICMPv6 identifier.
+    pub icmp_id: Option<u16>,
+}
+
+impl PartialTuple {
+    /// Whether nothing is asked of the tuple.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,270 @@
+//! The attributes of a whole flow.
+//!
+//! What a request may set comes first, in the order in which stock writes it; what the kernel
+//! only reports follows, so that [`encode`] gives everything a flow holds.
+
+use core::net::Ipv4Addr;
+
+use flow::{
+    Addrs, Counters, Flow, Helper, L4, Labels, Mark, Name, Protocol, Status, Timestamp, Tuple, Zone,
+};
+
+use crate::conntrack::constants::{counters::*, cta::*, name::*, timestamp::*};
+use crate::conntrack::{nat, protoinfo, tuple};
+use crate::malformed::{Decoded, Malformed};
+use crate::nl::{Attr, AttrWriter, Attrs};
+
+/// Stands in for the original tuple until that is read.
+const NOWHERE: Tuple = Tuple::new(
+    Addrs::V4 {
+        src: Ipv4Addr::UNSPECIFIED,
+        dst: Ipv4Addr::UNSPECIFIED,
+    },
+    L4::zero(Protocol(0)),
+);
+
+/// Reads the attributes of a flow, as they follow the generic header of a message.
+///
+/// One pass; borrows names from the bytes and allocates nothing.
+pub fn decode(attributes: &[u8]) -> Result<Decoded<Flow<'_>>, Malformed> {
+    let mut decoded = Decoded {
+        value: Flow::new(NOWHERE),
+        unknown: 0,
+    };
+    let flow = &mut decoded.value;
+    let unknown = &mut decoded.unknown;
+    let mut has_tuple = false;
+    let mut attrs = Attrs::new(attributes);
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_TUPLE_ORIG => {
+                flow.orig = tuple::decode(attr, unknown)?;
+                has_tuple = true;
+            }
+            CTA_TUPLE_REPLY => flow.reply = Some(tuple::decode(attr, unknown)?),
+            CTA_STATUS => flow.status = Some(Status(attr.be32()?)),
+            CTA_PROTOINFO => flow.protoinfo = protoinfo::decode(attr, unknown)?,
+            CTA_HELP => flow.helper = decode_helper(attr, unknown)?,
+            CTA_NAT_SRC => flow.nat_src = Some(nat::decode_range(attr, unknown)?),
+            CTA_TIMEOUT => flow.timeout = Some(attr.be32()?),
+            CTA_MARK => flow.mark = Some(Mark(attr.be32()?)),
+            CTA_COUNTERS_ORIG => flow.counters.orig = Some(decode_counters(attr, unknown)?),
+            CTA_COUNTERS_REPLY => flow.counters.reply = Some(decode_counters(attr, unknown)?),
+            CTA_USE => flow.use_count = Some(attr.be32()?),
+            CTA_ID => flow.id = Some(attr.be32()?),
+            CTA_NAT_DST => flow.nat_dst = Some(nat::decode_range(attr, unknown)?),
+            CTA_TUPLE_MASTER => flow.master = Some(tuple::decode(attr, unknown)?),
+            CTA_SEQ_ADJ_ORIG => flow.seq_adj.orig = Some(nat::decode_seq_adj(attr, unknown)?),
+            CTA_SEQ_ADJ_REPLY => flow.seq_adj.reply = Some(nat::decode_seq_adj(attr, unknown)?),
+            CTA_SECMARK => flow.secmark = Some(attr.be32()?),
+            CTA_ZONE => flow.zone = Some(Zone(attr.be16()?)),
+            CTA_SECCTX => flow.secctx = decode_secctx(attr, unknown)?,
+            CTA_TIMESTAMP => flow.timestamp = decode_timestamp(attr, unknown)?,
+            CTA_MARK_MASK => flow.mark_mask = Some(attr.be32()?),
+            CTA_LABELS => flow.labels = Some(decode_labels(attr)?),
+            CTA_LABELS_MASK => flow.labels_mask = Some(decode_labels(attr)?),
+            CTA_SYNPROXY => flow.synproxy = Some(nat::decode_synproxy(attr, unknown)?),
+            CTA_TIMESTAMP_EVENT => flow.event_time = Some(attr.be64()?),
+            _ => *unknown += 1,
+        }
+    }
+    if has_tuple {
+        Ok(decoded)
+    } else {
+        Err(Malformed::MissingTuple)
+    }
+}
+
+fn decode_helper<'a>(nest: Attr<'a>, unknown: &mut u32) -> Result<Option<Helper<'a>>, Malformed> {
+    let mut name = None;
+    let mut info = None;
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_HELP_NAME => name = Some(attr.name()),
+            CTA_HELP_INFO => info = Some(attr.payload),
+            _ => *unknown += 1,
+        }
+    }
+    Ok(name.map(|name| Helper { name, info }))
+}
+
+fn decode_secctx<'a>(nest: Attr<'a>, unknown: &mut u32) -> Result<Option<Name<'a>>, Malformed> {
+    let mut name = None;
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_SECCTX_NAME => name = Some(attr.name()),
+            _ => *unknown += 1,
+        }
+    }
+    Ok(name)
+}
+
+fn decode_counters(nest: Attr<'_>, unknown: &mut u32) -> Result<Counters, Malformed> {
+    let mut counters = Counters::default();
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_COUNTERS_PACKETS => counters.packets = attr.be64()?,
+            CTA_COUNTERS_BYTES => counters.bytes = attr.be64()?,
+            CTA_COUNTERS32_PACKETS => counters.packets = attr.be32()?.into(),
+            CTA_COUNTERS32_BYTES => counters.bytes = attr.be32()?.into(),
+            CTA_COUNTERS_PAD => {}
+            _ => *unknown += 1,
+        }
+    }
+    Ok(counters)
+}
+
+fn decode_timestamp(nest: Attr<'_>, unknown: &mut u32) -> Result<Option<Timestamp>, Malformed> {
+    let mut start = None;
+    let mut stop = None;
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_TIMESTAMP_START => start = Some(attr.be64()?),
+            CTA_TIMESTAMP_STOP => stop = Some(attr.be64()?),
+            CTA_TIMESTAMP_PAD => {}
+            _ => *unknown += 1,
+        }
+    }
+    Ok(start.map(|start| Timestamp { start, stop }))
+}
+
+/// The kernel copies the words of its bitmap as they lie in memory (`ctnetlink_dump_labels`).
+fn decode_labels(attr: Attr<'_>) -> Result<Labels, Malformed> {
+    let mut words = [0; 4];
+    let mut len = 0;
+    let mut rest = attr.payload;
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        *words.get_mut(len).ok_or(Malformed::AttributeSize)? = u32::from_ne_bytes(*word);
+        len += 1;
+        rest = tail;
+    }
+    words
+        .get(..len)
+        .filter(|_| rest.is_empty())
+        .and_then(Labels::from_words)
+        .ok_or(Malformed::AttributeSize)
+}
+
+/// Writes every attribute that the flow has.
+pub fn encode(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
+    encode_settable(w, flow);
+    encode_reported(w, flow);
+}
+
+/// Writes what the kernel takes from a request.
+pub fn encode_settable(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
+    tuple::encode(w, CTA_TUPLE_ORIG, &flow.orig);
+    if let Some(reply) = &flow.reply {
+        tuple::encode(w, CTA_TUPLE_REPLY, reply);
+    }
+    encode_changes(w, flow);
+}
+
+/// Writes what a request may set, without the two tuples that name the flow.
+pub(super) fn encode_changes(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
+    encode_basic(w, flow);
+    if let Some(info) = &flow.protoinfo {
+        protoinfo::encode(w, info);
+    }
+    encode_nat(w, flow);
+    if let Some(helper) = &flow.helper {
+        encode_helper(w, helper);
+    }
+    if let Some(Zone(zone)) = flow.zone {
+        w.be16(CTA_ZONE, zone);
+    }
+    if let Some(labels) = &flow.labels {
+        w.host_words(CTA_LABELS, labels.words());
+    }
+    if let Some(mask) = &flow.labels_mask {
+        w.host_words(CTA_LABELS_MASK, mask.words());
+    }
+    if let Some(synproxy) = &flow.synproxy {
+        nat::encode_synproxy(w, CTA_SYNPROXY, synproxy);
+    }
+    if let Some(master) = &flow.master {
+        tuple::encode(w, CTA_TUPLE_MASTER, master);
+    }
+}
+
+fn encode_basic(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
+    if let Some(Status(status)) = flow.status {
+        w.be32(CTA_STATUS, status);
+    }
+    if let Some(timeout) = flow.timeout {
+        w.be32(CTA_TIMEOUT, timeout);
+    }
+    if let Some(Mark(mark)) = flow.mark {
+        w.be32(CTA_MARK, mark);
+    }
+    if let Some(mask) = flow.mark_mask {
+        w.be32(CTA_MARK_MASK, mask);
+    }
+    if let Some(secmark) = flow.secmark {
+        w.be32(CTA_SECMARK, secmark);
+    }
+}
+
+fn encode_nat(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
+    if let Some(range) = &flow.nat_src {
+        nat::encode_range(w, CTA_NAT_SRC, range);
+    }
+    if let Some(range) = &flow.nat_dst {
+        nat::encode_range(w, CTA_NAT_DST, range);
+    }
+    if let Some(adj) = &flow.seq_adj.orig {
+        nat::encode_seq_adj(w, CTA_SEQ_ADJ_ORIG, adj);
+    }
+    if let Some(adj) = &flow.seq_adj.reply {
+        nat::encode_seq_adj(w, CTA_SEQ_ADJ_REPLY, adj);
+    }
+}
+
+fn encode_helper(w: &mut AttrWriter<'_>, helper: &Helper<'_>) {
+    w.nest(CTA_HELP, |w| {
+        w.name(CTA_HELP_NAME, helper.name.as_bytes());
+        if let Some(info) = helper.info {
+            w.bytes(CTA_HELP_INFO, info);
+        }
+    });
+}
+
+fn encode_reported(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
+    if let Some(counters) = &flow.counters.orig {
+        encode_counters(w, CTA_COUNTERS_ORIG, counters);
+    }
+    if let Some(counters) = &flow.counters.reply {
+        encode_counters(w, CTA_COUNTERS_REPLY, counters);
+    }
+    if let Some(Timestamp { start, stop }) = flow.timestamp {
+        w.nest(CTA_TIMESTAMP, |w| {
+            w.be64(CTA_TIMESTAMP_START, start);
+            if let Some(stop) = stop {
+                w.be64(CTA_TIMESTAMP_STOP, stop);
+            }
+        });
+    }
+    if let Some(name) = &flow.secctx {
+        w.nest(CTA_SECCTX, |w| w.name(CTA_SECCTX_NAME, name.as_bytes()));
+    }
+    if let Some(id) = flow.id {
+        w.be32(CTA_ID, id);
+    }
+    if let Some(use_count) = flow.use_count {
+        w.be32(CTA_USE, use_count);
+    }
+    if let Some(time) = flow.event_time {
+        w.be64(CTA_TIMESTAMP_EVENT, time);
+    }
+}
+
+fn encode_counters(w: &mut AttrWriter<'_>, kind: u16, counters: &Counters) {
+    w.nest(kind, |w| {
+        w.be64(CTA_COUNTERS_PACKETS, counters.packets);
+        w.be64(CTA_COUNTERS_BYTES, counters.bytes);
+    });
+}

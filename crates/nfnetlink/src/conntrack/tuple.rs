@@ -1,0 +1,153 @@
+//! Tuples: addresses, layer 4 part, zone of the direction.
+//!
+//! ```text
+//! CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, …
+//!   CTA_TUPLE_IP     { CTA_IP_V4_SRC, CTA_IP_V4_DST | CTA_IP_V6_SRC, CTA_IP_V6_DST }
+//!   CTA_TUPLE_PROTO  { CTA_PROTO_NUM, ports or keys | ICMP fields | ICMPv6 fields | nothing }
+//!   CTA_TUPLE_ZONE
+//! ```
+//!
+//! The kernel leaves out ports of protocols it no longer tracks by ports (DCCP since Linux 6.17):
+//! absent ports, keys and ICMP fields are zero. Addresses and the protocol must be there.
+
+use flow::{Addrs, Icmp, Keys, L4, Ports, Protocol, Tuple, Zone};
+
+use crate::conntrack::constants::{ip::*, proto::*, tuple::*};
+use crate::malformed::Malformed;
+use crate::nl::{Attr, AttrWriter};
+
+/// Reads the nest of a tuple.
+pub(crate) fn decode(nest: Attr<'_>, unknown: &mut u32) -> Result<Tuple, Malformed> {
+    let mut addrs = None;
+    let mut l4 = None;
+    let mut zone = None;
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_TUPLE_IP => addrs = Some(decode_addrs(attr, unknown)?),
+            CTA_TUPLE_PROTO => l4 = Some(decode_l4(attr, unknown)?),
+            CTA_TUPLE_ZONE => zone = Some(Zone(attr.be16()?)),
+            _ => *unknown += 1,
+        }
+    }
+    Ok(Tuple {
+        addrs: addrs.ok_or(Malformed::MissingAddress)?,
+        l4: l4.ok_or(Malformed::MissingProtocol)?,
+        zone,
+    })
+}
+
+fn decode_addrs(nest: Attr<'_>, unknown: &mut u32) -> Result<Addrs, Malformed> {
+    let mut src4 = None;
+    let mut dst4 = None;
+    let mut src6 = None;
+    let mut dst6 = None;
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_IP_V4_SRC => src4 = Some(attr.bytes::<4>()?),
+            CTA_IP_V4_DST => dst4 = Some(attr.bytes::<4>()?),
+            CTA_IP_V6_SRC => src6 = Some(attr.bytes::<16>()?),
+            CTA_IP_V6_DST => dst6 = Some(attr.bytes::<16>()?),
+            _ => *unknown += 1,
+        }
+    }
+    match (src4, dst4, src6, dst6) {
+        (Some(src), Some(dst), None, None) => Ok(Addrs::V4 {
+            src: src.into(),
+            dst: dst.into(),
+        }),
+        (None, None, Some(src), Some(dst)) => Ok(Addrs::V6 {
+            src: src.into(),
+            dst: dst.into(),
+        }),
+        (Some(_), _, Some(_), _) | (Some(_), _, _, Some(_)) => Err(Malformed::MixedFamilies),
+        (_, Some(_), Some(_), _) | (_, Some(_), _, Some(_)) => Err(Malformed::MixedFamilies),
+        _ => Err(Malformed::MissingAddress),
+    }
+}
+
+fn decode_l4(nest: Attr<'_>, unknown: &mut u32) -> Result<L4, Malformed> {
+    let mut number = None;
+    let mut src = 0;
+    let mut dst = 0;
+    let mut icmp = Icmp::default();
+    let mut icmpv6 = Icmp::default();
+    let mut attrs = nest.nested();
+    while let Some(attr) = attrs.try_next()? {
+        match attr.kind {
+            CTA_PROTO_NUM => number = Some(attr.u8()?),
+            CTA_PROTO_SRC_PORT => src = attr.be16()?,
+            CTA_PROTO_DST_PORT => dst = attr.be16()?,
+            CTA_PROTO_ICMP_ID => icmp.id = attr.be16()?,
+            CTA_PROTO_ICMP_TYPE => icmp.kind = attr.u8()?,
+            CTA_PROTO_ICMP_CODE => icmp.code = attr.u8()?,
+            CTA_PROTO_ICMPV6_ID => icmpv6.id = attr.be16()?,
+            CTA_PROTO_ICMPV6_TYPE => icmpv6.kind = attr.u8()?,
+            CTA_PROTO_ICMPV6_CODE => icmpv6.code = attr.u8()?,
+            _ => *unknown += 1,
+        }
+    }
+    let protocol = Protocol(number.ok_or(Malformed::MissingProtocol)?);
+    Ok(match L4::zero(protocol) {
+        L4::Tcp(_) => L4::Tcp(Ports { src, dst }),
+        L4::Udp(_) => L4::Udp(Ports { src, dst }),
+        L4::UdpLite(_) => L4::UdpLite(Ports { src, dst }),
+        L4::Sctp(_) => L4::Sctp(Ports { src, dst }),
+        L4::Dccp(_) => L4::Dccp(Ports { src, dst }),
+        L4::Gre(_) => L4::Gre(Keys { src, dst }),
+        L4::Icmp(_) => L4::Icmp(icmp),
+        L4::Icmpv6(_) => L4::Icmpv6(icmpv6),
+        L4::Other(protocol) => L4::Other(protocol),
+    })
+}
+
+/// Writes a tuple as a nest of this type.
+pub(crate) fn encode(w: &mut AttrWriter<'_>, kind: u16, tuple: &Tuple) {
+    w.nest(kind, |w| {
+        w.nest(CTA_TUPLE_IP, |w| encode_addrs(w, &tuple.addrs));
+        w.nest(CTA_TUPLE_PROTO, |w| encode_l4(w, &tuple.l4));
+        if let Some(Zone(zone)) = tuple.zone {
+            w.be16(CTA_TUPLE_ZONE, zone);
+        }
+    });
+}
+
+fn encode_addrs(w: &mut AttrWriter<'_>, addrs: &Addrs) {
+    match addrs {
+        Addrs::V4 { src, dst } => {
+            w.bytes(CTA_IP_V4_SRC, &src.octets());
+            w.bytes(CTA_IP_V4_DST, &dst.octets());
+        }
+        Addrs::V6 { src, dst } => {
+            w.bytes(CTA_IP_V6_SRC, &src.octets());
+            w.bytes(CTA_IP_V6_DST, &dst.octets());
+        }
+    }
+}
+
+fn encode_l4(w: &mut AttrWriter<'_>, l4: &L4) {
+    w.u8(CTA_PROTO_NUM, l4.protocol().0);
+    match *l4 {
+        L4::Tcp(Ports { src, dst })
+        | L4::Udp(Ports { src, dst })
+        | L4::UdpLite(Ports { src, dst })
+        | L4::Sctp(Ports { src, dst })
+        | L4::Dccp(Ports { src, dst })
+        | L4::Gre(Keys { src, dst }) => {
+            w.be16(CTA_PROTO_SRC_PORT, src);
+            w.be16(CTA_PROTO_DST_PORT, dst);
+        }
+        L4::Icmp(Icmp { kind, code, id }) => {
+            w.u8(CTA_PROTO_ICMP_CODE, code);
+            w.u8(CTA_PROTO_ICMP_TYPE, kind);
+            w.be16(CTA_PROTO_ICMP_ID, id);
+        }
+        L4::Icmpv6(Icmp { kind, code, id }) => {
+            w.u8(CTA_PROTO_ICMPV6_CODE, code);
+            w.u8(CTA_PROTO_ICMPV6_TYPE, kind);
+            w.be16(CTA_PROTO_ICMPV6_ID, id);
+        }
+        L4::Other(_) => {}
+    }
+}
