@@ -19,26 +19,38 @@
 //! and it knows the programs only as processes.
 
 mod command;
+mod conntrackd;
+mod dump;
 mod error;
+mod folder;
 mod interrupt;
 mod link;
+mod load;
 mod log;
 mod namespace;
 mod packages;
 mod process;
 mod program;
 mod spawner;
+mod statistics;
 mod sweep;
+mod topology;
 mod wait;
 
 pub use command::{Command, Output};
+pub use conntrackd::Conntrackd;
+pub use dump::{FlowLine, difference};
 pub use error::{Error, Result};
+pub use folder::Folder;
 pub use interrupt::{catch_interrupts, interrupted};
 pub use link::veth;
+pub use load::Group;
 pub use log::{Line, Log, Mark};
 pub use namespace::Namespace;
 pub use packages::ensure_packages;
 pub use process::Process;
 pub use program::{Implementation, Program};
+pub use statistics::{CacheStatistics, Statistics};
 pub use sweep::{remove_kept, sweep};
+pub use topology::{IpVersion, SyncPair};
 pub use wait::{Progress, wait_for, wait_until};

@@ -92,13 +92,7 @@ impl Namespace {
     /// Calls `work` in a fresh thread that has moved into the namespace. A socket made there
     /// stays in the namespace wherever it is used later (and keeps it alive while open).
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        let file = self.file()?;
-        let enter = || spawner::move_into(file).map(|()| work());
-        let outcome = thread::scope(|scope| scope.spawn(enter).join());
-        match outcome {
-            Ok(result) => result.map_err(Error::io(format!("entering namespace {}", self.name))),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        enter(&self.name, work)
     }
 
     /// Sets a kernel parameter of the namespace: `net.ipv4.ip_forward`.
@@ -140,7 +134,11 @@ impl Namespace {
         std::mem::forget(self);
     }
 
-    pub(crate) fn file(&self) -> Result<File> {
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    fn file(&self) -> Result<File> {
         open(&self.name).map_err(Error::io(format!("opening namespace {}", self.name)))
     }
 }
@@ -157,7 +155,18 @@ impl fmt::Debug for Namespace {
     }
 }
 
-pub(crate) fn open(name: &str) -> io::Result<File> {
+/// [`Namespace::enter`] by name, for values that outlive their borrow of the namespace.
+pub(crate) fn enter<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let failed = || Error::io(format!("entering namespace {name}"));
+    let file = open(name).map_err(failed())?;
+    let enter = || spawner::move_into(file).map(|()| work());
+    match thread::scope(|scope| scope.spawn(enter).join()) {
+        Ok(result) => result.map_err(failed()),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn open(name: &str) -> io::Result<File> {
     File::open(format!("{FOLDER}/{name}"))
 }
 

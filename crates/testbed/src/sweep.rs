@@ -1,18 +1,20 @@
-//! Removing namespaces, with all that runs in them: our own at their end, those of owners that
+//! Removing namespaces, with all that runs in them, and the folders of their daemons: our own at their end, those of owners that
 //! died without an end (a test that was killed), and those that were kept on purpose.
 
 use std::fs;
 use std::os::linux::fs::MetadataExt;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal};
 
 use crate::Command;
+use crate::folder::PARENT;
 use crate::namespace::{FOLDER, PREFIX, PREFIX_KEPT};
 
 /// Removes the namespaces whose owners are dead. Runs by itself before the first namespace is
 /// made.
 pub fn sweep() {
-    names(PREFIX)
+    names(FOLDER, PREFIX)
         .iter()
         .filter(|name| owner_is_dead(name))
         .for_each(|name| remove(name));
@@ -20,8 +22,9 @@ pub fn sweep() {
 
 /// Removes the namespaces that were kept, and their processes; says which they were.
 pub fn remove_kept() -> Vec<String> {
-    let kept = names(PREFIX_KEPT);
+    let kept = names(FOLDER, PREFIX_KEPT);
     kept.iter().for_each(|name| remove(name));
+    names(PARENT, PREFIX_KEPT).iter().for_each(remove_folder);
     kept
 }
 
@@ -45,8 +48,12 @@ pub(crate) fn remove(name: &str) {
     }
 }
 
-fn names(prefix: &str) -> Vec<String> {
-    let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
+fn remove_folder(name: &String) {
+    let _ = fs::remove_dir_all(Path::new(PARENT).join(name));
+}
+
+fn names(parent: &str, prefix: &str) -> Vec<String> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.starts_with(prefix))
@@ -95,9 +102,9 @@ mod tests {
             Command::from(format!("ip netns add {name}")).run().unwrap();
         }
         sweep();
-        let left = names(PREFIX);
+        let left = names(FOLDER, PREFIX);
         remove(&alive);
         assert!(!left.contains(&dead) && left.contains(&alive), "{left:?}");
-        assert!(!names(PREFIX).contains(&alive));
+        assert!(!names(FOLDER, PREFIX).contains(&alive));
     }
 }

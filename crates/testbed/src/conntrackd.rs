@@ -1,0 +1,213 @@
+//! A conntrackd of either implementation in a namespace, with files of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::folder::Folder;
+use crate::{
+    Command, Error, FlowLine, Implementation, Log, Namespace, Output, Process, Program, Progress,
+    Result, Statistics, wait_for,
+};
+
+/// A daemon that does not answer after this time has not started.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running conntrackd. Dropping it kills it.
+#[derive(Debug)]
+pub struct Conntrackd {
+    implementation: Implementation,
+    namespace: String,
+    process: Process,
+    log: LogFile,
+    files: Files,
+}
+
+/// The log file, followed; a type of its own only to be skipped by `Debug`.
+struct LogFile(Log);
+
+impl std::fmt::Debug for LogFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("log file")
+    }
+}
+
+/// What a daemon needs on disk; outlives it, so that it can be started again.
+#[derive(Debug)]
+struct Files {
+    folder: Folder,
+    config: PathBuf,
+    lock: PathBuf,
+    socket: PathBuf,
+}
+
+impl Conntrackd {
+    /// Writes the configuration, starts the daemon and waits until its control socket answers.
+    ///
+    /// Lock, control socket and log file of `config` are replaced: of a setting that is given
+    /// twice the last one counts, and a second General section is added at the end.
+    pub fn start(
+        namespace: &Namespace,
+        implementation: Implementation,
+        config: &str,
+    ) -> Result<Self> {
+        let files = Files::write(namespace, config)?;
+        Self::start_with(namespace, implementation, files)
+    }
+
+    fn start_with(
+        namespace: &Namespace,
+        implementation: Implementation,
+        files: Files,
+    ) -> Result<Self> {
+        let program = implementation.path(Program::Conntrackd)?;
+        let log = Log::new(&format!(
+            "log file of {implementation} on {}",
+            namespace.label()
+        ));
+        let _ = fs::remove_file(files.log());
+        log.follow(files.log());
+        let process = namespace.spawn(Command::new(program).arg("-C").arg(files.config.clone()))?;
+        let daemon = Self {
+            implementation,
+            namespace: namespace.name().into(),
+            process,
+            log: LogFile(log),
+            files,
+        };
+        daemon.wait_for_answer()?;
+        Ok(daemon)
+    }
+
+    /// Kills the daemon as a crash would, and starts one of `implementation` with the same files.
+    pub fn restart(self, namespace: &Namespace, implementation: Implementation) -> Result<Self> {
+        self.kill();
+        let Self { files, .. } = self;
+        // As the operator's script does: the lock of a dead daemon is in the way.
+        let _ = fs::remove_file(&files.lock);
+        Self::start_with(namespace, implementation, files)
+    }
+
+    /// Runs the daemon's own client: `client("-s network")`.
+    pub fn client(&self, request: &str) -> Result<Output> {
+        self.client_of(self.implementation, request)
+    }
+
+    /// Runs the client of either implementation against this daemon.
+    pub fn client_of(&self, client: Implementation, request: &str) -> Result<Output> {
+        let command = Command::new(client.path(Program::Conntrackd)?)
+            .arg("-C")
+            .arg(self.files.config.clone())
+            .args(request.split_whitespace());
+        // In no particular namespace: the control socket is a file. (A client of stock that
+        // does not see the link's interface warns on standard error, so go there after all.)
+        crate::namespace::enter(&self.namespace, || command.output())?
+    }
+
+    /// The general statistics.
+    pub fn statistics(&self) -> Result<Statistics> {
+        Statistics::parse(&self.client("-s")?.stdout)
+    }
+
+    /// The flows of this node (`-i`).
+    pub fn internal(&self) -> Result<BTreeSet<FlowLine>> {
+        Ok(FlowLine::parse_all(&self.client("-i")?.stdout))
+    }
+
+    /// The flows of the peer (`-e`).
+    pub fn external(&self) -> Result<BTreeSet<FlowLine>> {
+        Ok(FlowLine::parse_all(&self.client("-e")?.stdout))
+    }
+
+    /// The lines of its log file, with the times of their arrival.
+    pub fn log(&self) -> &Log {
+        &self.log.0
+    }
+
+    /// The process: its console output, pid and end.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Whose it is.
+    pub fn implementation(&self) -> Implementation {
+        self.implementation
+    }
+
+    /// The path of its configuration.
+    pub fn config(&self) -> &Path {
+        &self.files.config
+    }
+
+    /// The path of its lock file.
+    pub fn lock(&self) -> &Path {
+        &self.files.lock
+    }
+
+    /// The path of its control socket.
+    pub fn socket(&self) -> &Path {
+        &self.files.socket
+    }
+
+    /// Another file in its folder.
+    pub fn folder(&self) -> &Folder {
+        &self.files.folder
+    }
+
+    /// Kills it as a crash would: no goodbye, lock and socket stay behind.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    fn wait_for_answer(&self) -> Result<()> {
+        let what = format!("an answer of {:?}", self.process);
+        wait_for(&what, START_TIMEOUT, || {
+            if !self.process.is_running() {
+                let said: Vec<_> = self
+                    .process
+                    .log()
+                    .lines()
+                    .into_iter()
+                    .map(|l| l.text)
+                    .collect();
+                let what = format!("{:?} ended at once:\n{}", self.process, said.join("\n"));
+                return Err(Error::Unexpected(what));
+            }
+            // The client says that nobody listens by its exit code; before the socket exists it
+            // need not be asked.
+            let answer = match self.files.socket.exists() {
+                true => self.client("-s")?,
+                false => return Ok(Progress::Waiting("no control socket".into())),
+            };
+            Ok(match answer.code() {
+                0 => Progress::Done(()),
+                _ => Progress::Waiting(answer.stderr),
+            })
+        })
+    }
+}
+
+impl Files {
+    fn write(namespace: &Namespace, config: &str) -> Result<Self> {
+        let folder = Folder::new(namespace.label(), namespace.is_kept())?;
+        let (lock, socket) = (folder.file("lock"), folder.file("control"));
+        let own = format!(
+            "General {{\n\tLockFile {}\n\tLogFile {}\n\tUNIX {{\n\t\tPath {}\n\t}}\n}}\n",
+            lock.display(),
+            folder.file("log").display(),
+            socket.display(),
+        );
+        let config = folder.write("conntrackd.conf", &format!("{config}\n{own}"))?;
+        Ok(Self {
+            folder,
+            config,
+            lock,
+            socket,
+        })
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.file("log")
+    }
+}
