@@ -1,0 +1,168 @@
+//! Connections that are opened and held, silent until somebody asks whether they still live.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::echo::allow_many_files;
+use crate::{Error, Namespace, Result, interrupted};
+
+/// Between two looks at the clock and at Ctrl-C.
+const SLICE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
+
+/// Open connections to an echo server.
+#[derive(Debug)]
+pub struct HeldConnections {
+    held: Vec<Held>,
+    /// Makes the question of each check another one.
+    checks: u32,
+}
+
+#[derive(Debug)]
+struct Held {
+    stream: TcpStream,
+    question: Vec<u8>,
+    answer: Vec<u8>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Waiting,
+    Alive,
+    Dead,
+}
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivors {
+    /// Connections asked.
+    pub total: usize,
+    /// Those that answered, correctly and in time.
+    pub alive: usize,
+    /// Those that ended with an error, now or in an earlier check.
+    pub broken: usize,
+}
+
+impl Survivors {
+    /// Whether not one is missing.
+    pub fn is_all(&self) -> bool {
+        self.alive == self.total
+    }
+}
+
+impl HeldConnections {
+    /// Opens `count` connections to `server`, from inside the namespace.
+    pub fn open(namespace: &Namespace, server: SocketAddr, count: usize) -> Result<Self> {
+        allow_many_files()?;
+        let connect = || -> io::Result<Held> {
+            let stream = TcpStream::connect_timeout(&server, Duration::from_secs(5))?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            Ok(Held {
+                stream,
+                question: vec![],
+                answer: vec![],
+                fate: Fate::Waiting,
+            })
+        };
+        let held = namespace
+            .enter(|| {
+                (0..count)
+                    .map(|_| connect())
+                    .collect::<io::Result<Vec<_>>>()
+            })?
+            .map_err(Error::io(format!(
+                "opening {count} connections to {server}"
+            )))?;
+        Ok(Self { held, checks: 0 })
+    }
+
+    /// Sends data on every connection and waits until each has sent it back, or the time is over.
+    pub fn check(&mut self, timeout: Duration) -> Result<Survivors> {
+        self.checks += 1;
+        for (number, held) in self.held.iter_mut().enumerate() {
+            held.ask(format!("check {} of connection {number}\n", self.checks));
+        }
+        let start = Instant::now();
+        while self.held.iter().any(|held| held.fate == Fate::Waiting) && start.elapsed() < timeout {
+            if interrupted() {
+                return Err(Error::Interrupted);
+            }
+            self.listen();
+        }
+        let count = |fate| self.held.iter().filter(|held| held.fate == fate).count();
+        let (alive, broken) = (count(Fate::Alive), count(Fate::Dead));
+        Ok(Survivors {
+            total: self.held.len(),
+            alive,
+            broken,
+        })
+    }
+
+    /// Reads what has arrived.
+    fn listen(&mut self) {
+        let (mut waiting, fds): (Vec<_>, Vec<_>) = self
+            .held
+            .iter_mut()
+            .filter(|held| held.fate == Fate::Waiting)
+            .map(
+                |Held {
+                     stream,
+                     question,
+                     answer,
+                     fate,
+                 }| {
+                    let stream = &*stream;
+                    (
+                        (stream, question, answer, fate),
+                        PollFd::new(stream, PollFlags::IN),
+                    )
+                },
+            )
+            .unzip();
+        let mut fds = fds;
+        if !matches!(rustix::event::poll(&mut fds, Some(&SLICE)), Ok(1..)) {
+            return;
+        }
+        for ((stream, question, answer, fate), fd) in waiting.iter_mut().zip(&fds) {
+            if !fd.revents().is_empty() {
+                **fate = hear(stream, question, answer);
+            }
+        }
+    }
+}
+
+impl Held {
+    fn ask(&mut self, question: String) {
+        // An answer that came after the end of the last check is not the answer to this one.
+        let _ = hear(&self.stream, &[], &mut self.answer);
+        self.answer.clear();
+        self.question = question.into_bytes();
+        let sent = self.fate != Fate::Dead && self.stream.write_all(&self.question).is_ok();
+        self.fate = if sent { Fate::Waiting } else { Fate::Dead };
+    }
+}
+
+/// Reads more of the answer. A late answer to an earlier question may stand before it.
+fn hear(mut stream: &TcpStream, question: &[u8], answer: &mut Vec<u8>) -> Fate {
+    let mut buffer = [0; 256];
+    match stream.read(&mut buffer) {
+        Ok(0) => Fate::Dead,
+        Ok(length) => {
+            answer.extend_from_slice(buffer.get(..length).unwrap_or_default());
+            if answer.ends_with(question) {
+                Fate::Alive
+            } else {
+                Fate::Waiting
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Waiting,
+        Err(_) => Fate::Dead,
+    }
+}
