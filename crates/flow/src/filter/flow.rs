@@ -2,7 +2,7 @@
 //!
 //! Every condition is absent or must hold, and a condition on something the flow does not carry
 //! fails. Two attributes have a value when the kernel does not report them: a flow without a zone
-//! is in zone 0, one without a mark has mark 0 (docs/compat.md, 45).
+//! is in zone 0, one without a mark has mark 0 (compat: cli-45).
 //!
 //! This is the whole truth about a selection. What the kernel can test before it copies an entry
 //! is only ever a part of it, so that a kernel that ignores the part changes the speed and not
@@ -10,7 +10,8 @@
 
 use core::net::IpAddr;
 
-use crate::flow::{Flow, Mark, Zone};
+use super::kernel::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};
+use crate::flow::{Flow, Zone};
 use crate::protocol::{Family, Protocol};
 use crate::protoinfo::{DccpState, ProtoInfo, SctpState, TcpState};
 use crate::status::Status;
@@ -28,9 +29,9 @@ pub struct FlowFilter {
     /// State of the protocol.
     pub state: Option<State>,
     /// Status bits.
-    pub status: Option<StatusFilter>,
+    pub status: Option<StatusMatch>,
     /// Mark.
-    pub mark: Option<MarkFilter>,
+    pub mark: Option<MarkMatch>,
     /// Security mark.
     pub secmark: Option<u32>,
     /// Zone of both directions.
@@ -76,24 +77,6 @@ pub struct AddrFilter {
     mask: IpAddr,
 }
 
-/// A mark and which of its bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MarkFilter {
-    /// What the counting bits have to be.
-    pub value: Mark,
-    /// The bits that count.
-    pub mask: u32,
-}
-
-/// Status bits that must be set and others that must not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StatusFilter {
-    /// The bits that must be set.
-    pub value: Status,
-    /// The bits that count: those of `value`, and those that must not be set.
-    pub mask: Status,
-}
-
 /// A state of one of the protocols that have states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -113,7 +96,9 @@ impl FlowFilter {
             && holds(self.family, |family| flow.family() == family)
             && self.tuple.orig.matches(&flow.orig)
             && self.matches_reply(flow)
-            && holds(self.mark, |mark| mark.matches(flow.mark))
+            && holds(self.mark, |mark| {
+                mark.matches(flow.mark.unwrap_or_default())
+            })
             && holds(self.status, |status| {
                 flow.status.is_some_and(|s| status.matches(s))
             })
@@ -122,6 +107,50 @@ impl FlowFilter {
             && holds(self.id, |id| flow.id == Some(id))
             && holds(self.timeout, |timeout| flow.timeout == Some(timeout))
             && holds(self.secmark, |secmark| flow.secmark == Some(secmark))
+    }
+
+    /// What the kernel may test before it copies an entry: every flow that [`matches`] passes it.
+    ///
+    /// Tuples can only be tested within a family. Without one, two dumps are worth their price
+    /// where the tuple is selective; the protocol alone is not, and one dump keeps the order of
+    /// the table.
+    ///
+    /// [`matches`]: Self::matches
+    pub fn kernel(&self) -> impl Iterator<Item = KernelFilter> {
+        let family = self.family.or_else(|| self.address_family());
+        let is_selective =
+            self.tuple.orig.l4 != L4Filter::default() || self.tuple.reply.l4 != L4Filter::default();
+        let families = match family {
+            None if is_selective => [Some(Some(Family::Ipv4)), Some(Some(Family::Ipv6))],
+            known => [Some(known), None],
+        };
+        let orig = self.tuple.orig.kernel(self.protocol);
+        let reply = self.tuple.reply.kernel(self.protocol);
+        let base = KernelFilter {
+            mark: self.mark,
+            status: self.status.filter(|status| status.mask != Status(0)),
+            // The kernel compares the number alone: a flow whose zone is of one direction only
+            // is in zone 0 for us, and not for the kernel.
+            zone: self.zone.filter(|zone| *zone != Zone(0)),
+            ..KernelFilter::default()
+        };
+        families
+            .into_iter()
+            .flatten()
+            .map(move |family| match family {
+                Some(_) => KernelFilter {
+                    family,
+                    tuple: PerDir { orig, reply },
+                    ..base
+                },
+                None => base,
+            })
+    }
+
+    fn address_family(&self) -> Option<Family> {
+        let PerDir { orig, reply } = self.tuple;
+        let mut addresses = [orig.src, orig.dst, reply.src, reply.dst].into_iter();
+        addresses.find_map(|address| address.map(|address| address.family()))
     }
 
     fn matches_reply(&self, flow: &Flow<'_>) -> bool {
@@ -138,6 +167,21 @@ fn holds<T>(condition: Option<T>, test: impl FnOnce(T) -> bool) -> bool {
 }
 
 impl TupleFilter {
+    /// What the kernel may test; it compares whole addresses only.
+    fn kernel(&self, protocol: Option<Protocol>) -> PartialTuple {
+        PartialTuple {
+            src: self.src.and_then(|src| src.single()),
+            dst: self.dst.and_then(|dst| dst.single()),
+            zone: None,
+            protocol,
+            src_port: self.l4.src,
+            dst_port: self.l4.dst,
+            icmp_kind: self.l4.kind,
+            icmp_code: self.l4.code,
+            icmp_id: self.l4.id,
+        }
+    }
+
     fn matches(&self, tuple: &Tuple) -> bool {
         holds(self.src, |src| src.matches(tuple.addrs.src()))
             && holds(self.dst, |dst| dst.matches(tuple.addrs.dst()))
@@ -234,36 +278,6 @@ impl AddrFilter {
     }
 }
 
-impl MarkFilter {
-    fn matches(self, mark: Option<Mark>) -> bool {
-        mark.unwrap_or_default().0 & self.mask == self.value.0
-    }
-}
-
-impl StatusFilter {
-    /// Demands that these bits are set.
-    #[must_use]
-    pub fn with(self, bits: Status) -> Self {
-        Self {
-            value: self.value | bits,
-            mask: self.mask | bits,
-        }
-    }
-
-    /// Demands that these bits are not set.
-    #[must_use]
-    pub fn without(self, bits: Status) -> Self {
-        Self {
-            value: self.value.without(bits),
-            mask: self.mask | bits,
-        }
-    }
-
-    fn matches(self, status: Status) -> bool {
-        status & self.mask == self.value
-    }
-}
-
 impl State {
     /// Whether it is the state of this protocol data.
     fn is_of(self, protoinfo: Option<ProtoInfo>) -> bool {
@@ -279,8 +293,11 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Mark;
     use crate::protoinfo::TcpInfo;
-    use crate::tuple::{Addrs, Icmp, Keys, Ports};
+    use crate::tuple::Addrs;
+    use crate::tuple::{Icmp, Keys, Ports};
+    use alloc::vec::Vec;
 
     fn flow(l4: L4) -> Flow<'static> {
         let addrs = Addrs::V4 {
@@ -372,7 +389,7 @@ mod tests {
         check(&orig(|t| t.l4.id = Some(7)), &tcp(), false);
     }
 
-    /// Stock never compared GRE keys and deleted all GRE flows (docs/compat.md, 8).
+    /// Stock never compared GRE keys and deleted all GRE flows (compat: cli-8).
     #[test]
     fn gre_keys_are_compared() {
         let gre = flow(L4::Gre(Keys { src: 1, dst: 2 }));
@@ -408,14 +425,14 @@ mod tests {
     }
 
     /// In stock a mask of negated bits alone deleted everything, and one of both kinds matched
-    /// nothing (docs/compat.md, 1 and 2).
+    /// nothing (compat: cli-1, cli-2).
     #[test]
     fn status_bits_can_be_demanded_and_forbidden() {
         let status = |status| FlowFilter {
             status: Some(status),
             ..FlowFilter::default()
         };
-        let none = StatusFilter::default();
+        let none = StatusMatch::ANY;
         check(&status(none.with(Status::SEEN_REPLY)), &tcp(), true);
         check(&status(none.with(Status::ASSURED)), &tcp(), false);
         check(&status(none.without(Status::ASSURED)), &tcp(), true);
@@ -424,11 +441,11 @@ mod tests {
         check(&status(both), &tcp(), true);
     }
 
-    /// Stock never matched an event without a mark (docs/compat.md, 45).
+    /// Stock never matched an event without a mark (compat: cli-45).
     #[test]
     fn a_flow_without_a_mark_has_mark_zero() {
         let mark = |value, mask| FlowFilter {
-            mark: Some(MarkFilter {
+            mark: Some(MarkMatch {
                 value: Mark(value),
                 mask,
             }),
@@ -453,6 +470,59 @@ mod tests {
         check(&state(State::Tcp(TcpState::ESTABLISHED)), &tcp(), true);
         check(&state(State::Tcp(TcpState::CLOSE)), &tcp(), false);
         check(&state(State::Sctp(SctpState(3))), &tcp(), false);
+    }
+
+    #[test]
+    fn the_kernel_tests_whole_addresses_within_a_family() {
+        let kernel = |filter: &FlowFilter| filter.kernel().collect::<Vec<_>>();
+        assert_eq!(kernel(&FlowFilter::default()), [KernelFilter::default()]);
+
+        let host = orig(|t| t.src = Some(AddrFilter::exact(addr("10.0.0.1"))));
+        let [filter] = kernel(&host)[..] else {
+            panic!("one dump");
+        };
+        assert_eq!(filter.family, Some(Family::Ipv4));
+        assert_eq!(filter.tuple.orig.src, Some(addr("10.0.0.1")));
+
+        let network = orig(|t| t.src = AddrFilter::network(addr("::1"), 64));
+        let [filter] = kernel(&network)[..] else {
+            panic!("one dump");
+        };
+        assert_eq!(filter.family, Some(Family::Ipv6));
+        assert!(filter.tuple.orig.is_empty());
+    }
+
+    #[test]
+    fn a_port_without_a_family_takes_two_dumps() {
+        let mut filter = orig(|t| t.l4.dst = Some(53));
+        filter.protocol = Some(Protocol::UDP);
+        let dumps: Vec<_> = filter.kernel().collect();
+        let families: Vec<_> = dumps.iter().map(|dump| dump.family).collect();
+        assert_eq!(families, [Some(Family::Ipv4), Some(Family::Ipv6)]);
+        let ports: Vec<_> = dumps.iter().map(|dump| dump.tuple.orig.dst_port).collect();
+        assert_eq!(ports, [Some(53), Some(53)]);
+        // The protocol alone is not worth a second walk.
+        filter.tuple.orig.l4.dst = None;
+        assert_eq!(
+            filter.kernel().collect::<Vec<_>>(),
+            [KernelFilter::default()]
+        );
+    }
+
+    #[test]
+    fn the_kernel_is_not_asked_for_what_it_sees_otherwise() {
+        let filter = FlowFilter {
+            zone: Some(Zone(0)),
+            status: Some(StatusMatch::ANY),
+            ..FlowFilter::default()
+        };
+        let dumps: Vec<_> = filter.kernel().collect();
+        assert_eq!(dumps, [KernelFilter::default()]);
+        let zone = FlowFilter {
+            zone: Some(Zone(7)),
+            ..FlowFilter::default()
+        };
+        assert!(zone.kernel().all(|dump| dump.zone == Some(Zone(7))));
     }
 
     #[test]

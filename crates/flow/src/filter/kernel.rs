@@ -66,6 +66,44 @@ pub struct PartialTuple {
     pub icmp_id: Option<u16>,
 }
 
+impl MarkMatch {
+    /// Whether a mark is wanted.
+    pub const fn matches(self, mark: Mark) -> bool {
+        mark.0 & self.mask == self.value.0
+    }
+}
+
+impl StatusMatch {
+    /// No bit counts.
+    pub const ANY: Self = Self {
+        value: Status(0),
+        mask: Status(0),
+    };
+
+    /// Demands in addition that these bits are set.
+    #[must_use]
+    pub fn with(self, bits: Status) -> Self {
+        Self {
+            value: self.value | bits,
+            mask: self.mask | bits,
+        }
+    }
+
+    /// Demands in addition that these bits are not set.
+    #[must_use]
+    pub fn without(self, bits: Status) -> Self {
+        Self {
+            value: self.value.without(bits),
+            mask: self.mask | bits,
+        }
+    }
+
+    /// Whether a status is wanted.
+    pub fn matches(self, status: Status) -> bool {
+        status & self.mask == self.value
+    }
+}
+
 impl PartialTuple {
     /// Whether nothing is asked of the tuple.
     pub fn is_empty(&self) -> bool {

@@ -8,5 +8,5 @@ pub mod flow;
 pub mod kernel;
 
 pub use event::{EventFilter, Network, Policy};
-pub use flow::{AddrFilter, FlowFilter, L4Filter, MarkFilter, State, StatusFilter, TupleFilter};
+pub use flow::{AddrFilter, FlowFilter, L4Filter, State, TupleFilter};
 pub use kernel::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};

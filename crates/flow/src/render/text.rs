@@ -2,7 +2,7 @@
 //!
 //! This is what scripts read, so order and spelling are stock's to the byte. Names come from the
 //! kernel but were chosen by others: bytes that could drive a terminal are escaped
-//! (docs/compat.md, T1).
+//! (compat: cli-101).
 
 use alloc::vec::Vec;
 
