@@ -18,6 +18,8 @@ pub mod process;
 mod sys;
 pub mod syslog;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod unix;
 
 pub use drain::Drained;
