@@ -25,6 +25,8 @@ pub mod protocol;
 pub mod protoinfo;
 pub mod render;
 pub mod status;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 pub mod tuple;
 
 pub use event::{Event, EventKind, Object, Origin};

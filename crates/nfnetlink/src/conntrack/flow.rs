@@ -151,22 +151,20 @@ fn decode_labels(attr: Attr<'_>) -> Result<Labels, Malformed> {
 
 /// Writes every attribute that the flow has.
 pub fn encode(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
-    encode_settable(w, flow);
-    encode_reported(w, flow);
-}
-
-/// Writes what the kernel takes from a request.
-pub fn encode_settable(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
     tuple::encode(w, CTA_TUPLE_ORIG, &flow.orig);
     if let Some(reply) = &flow.reply {
         tuple::encode(w, CTA_TUPLE_REPLY, reply);
     }
-    encode_changes(w, flow);
+    encode_changes(w, flow, flow.status);
+    encode_reported(w, flow);
 }
 
-/// Writes what a request may set, without the two tuples that name the flow.
-pub(super) fn encode_changes(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
-    encode_basic(w, flow);
+/// Writes what a request may set: this status, and the rest without the tuples that name the flow.
+pub(super) fn encode_changes(w: &mut AttrWriter<'_>, flow: &Flow<'_>, status: Option<Status>) {
+    if let Some(Status(status)) = status {
+        w.be32(CTA_STATUS, status);
+    }
+    encode_numbers(w, flow);
     if let Some(info) = &flow.protoinfo {
         protoinfo::encode(w, info);
     }
@@ -191,10 +189,7 @@ pub(super) fn encode_changes(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
     }
 }
 
-fn encode_basic(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
-    if let Some(Status(status)) = flow.status {
-        w.be32(CTA_STATUS, status);
-    }
+fn encode_numbers(w: &mut AttrWriter<'_>, flow: &Flow<'_>) {
     if let Some(timeout) = flow.timeout {
         w.be32(CTA_TIMEOUT, timeout);
     }

@@ -14,6 +14,6 @@ mod protoinfo;
 mod raw;
 mod tuple;
 
-pub use self::flow::{decode, encode, encode_settable};
+pub use self::flow::{decode, encode};
 pub use raw::RawFlow;
 pub(crate) use tuple::{decode as decode_tuple, encode as encode_tuple};

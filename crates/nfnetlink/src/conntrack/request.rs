@@ -9,7 +9,7 @@ use flow::filter::KernelFilter;
 use flow::{Dir, Family, Flow, Status, Tuple, Zone};
 
 use crate::conntrack::constants::{cta::*, msg};
-use crate::conntrack::flow::{encode_changes, encode_settable};
+use crate::conntrack::flow::encode_changes;
 use crate::conntrack::{filter, tuple};
 use crate::malformed::EncodeError;
 use crate::nl::{AttrWriter, Builder, Header, flags};
@@ -143,14 +143,14 @@ fn put(b: &mut Builder<'_>, call: Call, extra: u16, flow: &Flow<'_>) -> Result<(
         Some(reply) => reply,
         None => flow.orig.inverse().ok_or(EncodeError::MissingReply)?,
     };
-    let flow = Flow {
-        reply: Some(reply),
-        ..confirmed(flow)
-    };
     b.message(
         call.conntrack(msg::NEW, extra),
         GenHeader::of_family(flow.family().number()),
-        |w| encode_settable(w, &flow),
+        |w| {
+            tuple::encode(w, CTA_TUPLE_ORIG, &flow.orig);
+            tuple::encode(w, CTA_TUPLE_REPLY, &reply);
+            encode_changes(w, flow, confirmed(flow));
+        },
     )
 }
 
@@ -158,23 +158,19 @@ fn put(b: &mut Builder<'_>, call: Call, extra: u16, flow: &Flow<'_>) -> Result<(
 ///
 /// Status bits can only be added. It is found by its original tuple and zone alone.
 pub fn update(b: &mut Builder<'_>, call: Call, flow: &Flow<'_>) -> Result<(), EncodeError> {
-    let flow = confirmed(flow);
     b.message(
         call.conntrack(msg::NEW, 0),
         GenHeader::of_family(flow.family().number()),
         |w| {
             tuple::encode(w, CTA_TUPLE_ORIG, &flow.orig);
-            encode_changes(w, &flow);
+            encode_changes(w, flow, confirmed(flow));
         },
     )
 }
 
 /// `ctnetlink_change_status` takes a missing confirmed bit for the wish to clear it.
-fn confirmed<'a>(flow: &Flow<'a>) -> Flow<'a> {
-    Flow {
-        status: flow.status.map(|status| status | Status::CONFIRMED),
-        ..flow.clone()
-    }
+fn confirmed(flow: &Flow<'_>) -> Option<Status> {
+    flow.status.map(|status| status | Status::CONFIRMED)
 }
 
 /// Removes one flow.

@@ -102,22 +102,23 @@ impl<'v> AttrWriter<'v> {
 
     /// A byte.
     pub fn u8(&mut self, kind: u16, value: u8) {
-        self.bytes(kind, &[value]);
+        self.word(kind, 1, [value, 0, 0, 0]);
     }
 
     /// A 16-bit number, most significant byte first.
     pub fn be16(&mut self, kind: u16, value: u16) {
-        self.bytes(kind, &value.to_be_bytes());
+        let [high, low] = value.to_be_bytes();
+        self.word(kind, 2, [high, low, 0, 0]);
     }
 
     /// A 32-bit number, most significant byte first.
     pub fn be32(&mut self, kind: u16, value: u32) {
-        self.bytes(kind, &value.to_be_bytes());
+        self.word(kind, 4, value.to_be_bytes());
     }
 
     /// A 32-bit number in the byte order of this machine.
     pub fn host32(&mut self, kind: u16, value: u32) {
-        self.bytes(kind, &value.to_ne_bytes());
+        self.word(kind, 4, value.to_ne_bytes());
     }
 
     /// A 64-bit number, most significant byte first.
@@ -152,6 +153,15 @@ impl<'v> AttrWriter<'v> {
         let start = self.open(kind | NESTED);
         attributes(self);
         self.close(start);
+    }
+
+    /// An attribute of up to four bytes, padded: most are, so they are written in one go.
+    fn word(&mut self, kind: u16, len: u16, padded: [u8; 4]) {
+        let [l0, l1] = (4 + len).to_ne_bytes();
+        let [k0, k1] = kind.to_ne_bytes();
+        let [p0, p1, p2, p3] = padded;
+        self.out
+            .extend_from_slice(&[l0, l1, k0, k1, p0, p1, p2, p3]);
     }
 
     fn attribute(&mut self, kind: u16, payload: impl FnOnce(&mut Vec<u8>)) {
