@@ -105,6 +105,13 @@ impl Log {
             .collect()
     }
 
+    /// The lines from `mark` on, and moves the mark behind them.
+    pub fn news(&self, mark: &mut Mark) -> Vec<Line> {
+        let lines = self.since(*mark);
+        mark.0 += lines.len();
+        lines
+    }
+
     /// All lines that are still kept.
     pub fn lines(&self) -> Vec<Line> {
         self.since(Mark::default())

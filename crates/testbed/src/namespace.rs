@@ -155,6 +155,11 @@ impl fmt::Debug for Namespace {
     }
 }
 
+/// Whether this program runs as root, without which there are no namespaces.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// [`Namespace::enter`] by name, for values that outlive their borrow of the namespace.
 pub(crate) fn enter<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T> {
     let failed = || Error::io(format!("entering namespace {name}"));

@@ -3,11 +3,14 @@
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::{Error, Result};
 
 /// Names a folder with our programs when they are not beside the running executable.
 const BIN_DIR_VARIABLE: &str = "CONNTRACK_TOOLS_BIN_DIR";
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 /// Whose program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,11 +79,17 @@ impl fmt::Display for Implementation {
     }
 }
 
+/// Takes our programs from this folder. Called once, before anything asks where they are.
+pub fn set_program_folder(folder: PathBuf) {
+    let _ = FOLDER.set(folder);
+}
+
 /// A test runs from `target/debug/deps`, xtask from `target/debug`: look in both, then in the
 /// folder of the other profile.
 fn ours(name: &str) -> Option<PathBuf> {
-    if let Some(folder) = env::var_os(BIN_DIR_VARIABLE) {
-        return Some(Path::new(&folder).join(name)).filter(|path| path.is_file());
+    let chosen = env::var_os(BIN_DIR_VARIABLE).map(PathBuf::from);
+    if let Some(folder) = chosen.as_ref().or_else(|| FOLDER.get()) {
+        return Some(folder.join(name)).filter(|path| path.is_file());
     }
     let executable = env::current_exe().ok()?;
     let near = executable

@@ -226,9 +226,10 @@ impl Firewall {
 
     /// Cuts the power: links down, daemons gone without a word. Returns when that was.
     pub fn cut_power(&mut self) -> Result<Instant> {
+        // keepalived first: when one link goes down before the other, it says goodbye on that.
+        self.keepalived = None;
         let moment = Instant::now();
         self.links("down")?;
-        self.keepalived = None;
         self.conntrackd = None;
         Ok(moment)
     }

@@ -3,8 +3,10 @@
 
 mod echo;
 mod held;
+mod spray;
 mod steady;
 
 pub use echo::EchoServer;
 pub use held::{HeldConnections, Survivors};
+pub use spray::Spray;
 pub use steady::{Stall, SteadyTalker};

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -107,15 +108,24 @@ impl SteadyTalker {
         }
     }
 
-    /// How many echoes have come since `instant`.
-    pub fn echoes_since(&self, instant: Instant) -> usize {
+    /// How many echoes came in this time.
+    pub fn echoes(&self, time: Range<Instant>) -> usize {
         self.record
             .story()
             .echoes
             .iter()
-            .rev()
-            .take_while(|at| **at >= instant)
+            .filter(|at| time.contains(at))
             .count()
+    }
+
+    /// When the first echo came after this.
+    pub fn first_echo_since(&self, instant: Instant) -> Option<Instant> {
+        self.record
+            .story()
+            .echoes
+            .iter()
+            .find(|at| **at >= instant)
+            .copied()
     }
 
     /// The longest time without an echo that was not over at `instant`; one that still lasts is
