@@ -11,6 +11,7 @@
 
 mod cargo;
 mod ci;
+mod demo;
 mod deny;
 mod golden;
 mod test;
@@ -29,6 +30,12 @@ struct Verb {
 }
 
 const VERBS: &[Verb] = &[
+    Verb {
+        name: "demo",
+        arguments: "[--daemon ours|stock] [--flows N] [--keep]",
+        about: "a firewall dies, its connections live on",
+        run: demo::run,
+    },
     Verb {
         name: "test",
         arguments: "[KIND…]",
@@ -63,6 +70,8 @@ fn main() -> ExitCode {
     };
     match (verb.run)(&words.collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
+        // Who interrupted it knows.
+        Err(testbed::Error::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("xtask {name}: {error}");
             ExitCode::FAILURE
@@ -73,10 +82,13 @@ fn main() -> ExitCode {
 /// The list of commands: asked for on standard output, after a wrong word on standard error.
 fn usage(wrong: &str) -> ExitCode {
     let rows = VERBS.iter().map(|verb| {
-        let call = format!("{} {}", verb.name, verb.arguments);
-        format!("  cargo xtask {call:<32} {}\n", verb.about)
+        let arguments = match verb.arguments {
+            "" => String::new(),
+            arguments => format!("{:10}{arguments}\n", ""),
+        };
+        format!("  {:<8}{}\n{arguments}", verb.name, verb.about)
     });
-    let list = format!("Commands:\n{}", rows.collect::<String>());
+    let list = format!("cargo xtask COMMAND\n\n{}", rows.collect::<String>());
     if matches!(wrong, "" | "help" | "-h" | "--help") {
         print!("{list}");
         return ExitCode::SUCCESS;
