@@ -113,10 +113,10 @@ impl NetworkSet {
                 at
             }
         };
-        if let Some((_, addrs)) = self.by_prefix.get_mut(at)
-            && let Err(place) = addrs.binary_search(&masked)
-        {
-            addrs.insert(place, masked);
+        if let Some((_, addrs)) = self.by_prefix.get_mut(at) {
+            if let Err(place) = addrs.binary_search(&masked) {
+                addrs.insert(place, masked);
+            }
         }
     }
 

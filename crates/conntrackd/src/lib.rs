@@ -1,0 +1,5 @@
+//! The daemon that replicates the connection tracking table between firewalls, and its client.
+//!
+//! A library only so that tests and fuzzing reach its parts; the program is `main.rs`.
+
+pub mod config;
