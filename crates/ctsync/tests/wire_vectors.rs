@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use ctsync::wire::{Control, DropReason, ExpectMessage, Flags, FlowMessage, Header, Kind, Message};
 use serde_json::Value;
 
-/// Datagrams that stock accepts and we do not (docs/compat.md, "conntrackd wire").
+/// Datagrams that stock accepts and we do not (compat: sync-1).
 const STRICTER_THAN_STOCK: [&str; 4] = [
     "exp-fn-27-chars",
     "no-attributes",

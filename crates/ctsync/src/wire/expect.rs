@@ -1,7 +1,7 @@
 //! Messages about expectations (docs/wire.md, "Expectation attributes").
 //!
 //! Their attributes have numbers of their own. The tuple waited for and its master's are
-//! mandatory here (docs/compat.md, "conntrackd wire"). The zone is not sent.
+//! mandatory here (compat: sync-1). The zone is not sent.
 
 use alloc::vec::Vec;
 

@@ -1,8 +1,8 @@
 //! Messages about flows (docs/wire.md, "Flow attributes").
 //!
 //! A message carries everything its sender knows of the flow, whatever has changed. Addresses and
-//! protocol are mandatory here; stock takes messages without them and stores what no table can hold
-//! (docs/compat.md, "conntrackd wire").
+//! protocol are mandatory here and all addresses are of one family; stock stores what no table can
+//! hold (compat: sync-1, compat: sync-2).
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -345,7 +345,7 @@ const fn decode_synproxy([its, isn, tsoff]: [u32; 3]) -> Synproxy {
 
 /// Labels, `None` for a payload that is no words: stock ignores such a one.
 ///
-/// The kernel has 128 labels; what a peer sends beyond them is left out.
+/// The kernel has 128 labels; what a peer sends beyond them is left out (compat: sync-4).
 fn decode_labels(payload: &[u8]) -> Result<Option<Labels>, DropReason> {
     if payload.len() > LABELS_LEN_MAX {
         return Err(DropReason::BadPayload);

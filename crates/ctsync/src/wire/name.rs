@@ -1,7 +1,8 @@
 //! Names short enough for the wire.
 //!
 //! Stock refuses a whole message for a name that is too long, although the kernel has such names
-//! and stock sends them. A [`ShortName`] cannot be too long, so what we send is accepted.
+//! and stock sends them. A [`ShortName`] cannot be too long, so what we send is accepted
+//! (compat: sync-3).
 
 use flow::Name;
 
