@@ -95,9 +95,11 @@ impl<'a> CpuStats<'a> {
     pub fn decode(message: &Message<'a>) -> Result<Self, Malformed> {
         const CONNTRACK: u16 = Subsystem::Conntrack.message_type(msg::GET_STATS_CPU);
         const EXPECT: u16 = Subsystem::Expect.message_type(expect_msg::GET_STATS_CPU);
+        // `ctnetlink_exp_stat_fill_info` names the flow table's subsystem.
+        const EXPECT_SENT: u16 = Subsystem::Conntrack.message_type(expect_msg::GET_STATS_CPU);
         let subsystem = match message.header.kind {
             CONNTRACK => Subsystem::Conntrack,
-            EXPECT => Subsystem::Expect,
+            EXPECT | EXPECT_SENT => Subsystem::Expect,
             _ => return Err(Malformed::MessageType),
         };
         let (generic, attributes) = GenHeader::decode(message.payload)?;
@@ -190,6 +192,7 @@ mod tests {
         };
         assert_eq!(name(0x0104), Some("searched"));
         assert_eq!(name(0x0203), Some("expect_new"));
+        assert_eq!(name(0x0103), Some("expect_new"));
     }
 
     #[test]
