@@ -1,4 +1,8 @@
 //! The clocks: one that never goes back, one that people read.
+//!
+//! Programs read them here and hand the result to the pure crates, which have no clock. Timers
+//! and time spans use [`monotonic`]; [`wall`] is for what is shown and for numbers that must grow
+//! across restarts.
 
 use std::time::Duration;
 

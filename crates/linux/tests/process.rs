@@ -1,4 +1,7 @@
 //! Forking and signals, in a process that has one thread.
+//!
+//! The test harness runs each test in a thread of its own, which forbids forking and makes it a
+//! matter of luck who gets a signal. So this target has no harness: `main` calls the tests.
 
 #![expect(
     clippy::unwrap_used,

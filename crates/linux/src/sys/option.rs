@@ -1,4 +1,7 @@
 //! Socket options that `rustix` does not know.
+//!
+//! All of them are single numbers, except the memory accounts of a socket, which are a short list
+//! of numbers. The names are the kernel's.
 
 use std::mem::{size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd};

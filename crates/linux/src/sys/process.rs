@@ -1,4 +1,7 @@
 //! Forking, signals and scheduling.
+//!
+//! What these change belongs to the process or the calling thread as a whole; when and in which
+//! order is decided by [`crate::process`].
 
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};

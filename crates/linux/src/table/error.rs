@@ -1,4 +1,7 @@
 //! Why a request to the kernel's tables failed.
+//!
+//! Three parties can be at fault: the system, which refuses; the caller, who asks for what cannot
+//! be expressed; the kernel's answer, which is not understood. Most callers look at the errno only.
 
 use std::fmt;
 
@@ -64,5 +67,25 @@ pub(super) fn refused(operation: &'static str, failure: &Failure<'_>) -> SystemE
     SystemError {
         extended: failure.text.map(|text| text.to_string().into_boxed_str()),
         ..SystemError::new(operation, Errno::from_raw_os_error(failure.errno))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::Name;
+
+    #[test]
+    fn the_kernel_s_own_words_are_kept() {
+        let failure = Failure {
+            errno: 16,
+            text: Some(Name::new(b"try later")),
+            offset: None,
+            missing: None,
+        };
+        let error = Error::from(refused("flush flows", &failure));
+        assert_eq!(error.errno(), Errno::BUSY);
+        let wanted = "cannot flush flows: Device or resource busy (try later)";
+        assert_eq!(error.to_string(), wanted);
     }
 }

@@ -1,4 +1,7 @@
 //! Changes to the tables, as values.
+//!
+//! One type for what [`Table::execute`](crate::table::Table::execute) does at once and what
+//! [`Batch::push`](crate::table::Batch::push) collects.
 
 use flow::filter::KernelFilter;
 use flow::{Expectation, Flow};
