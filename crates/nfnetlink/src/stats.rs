@@ -95,6 +95,9 @@ impl<'a> CpuStats<'a> {
     pub fn decode(message: &Message<'a>) -> Result<Self, Malformed> {
         const CONNTRACK: u16 = Subsystem::Conntrack.message_type(msg::GET_STATS_CPU);
         const EXPECT: u16 = Subsystem::Expect.message_type(expect_msg::GET_STATS_CPU);
+        // What the kernel really answers (`ctnetlink_exp_stat_fill_info` names the wrong
+        // subsystem); no message of the flow table comes with this number.
+        const EXPECT_MISNAMED: u16 = Subsystem::Conntrack.message_type(expect_msg::GET_STATS_CPU);
         // `ctnetlink_exp_stat_fill_info` names the flow table's subsystem.
         const EXPECT_SENT: u16 = Subsystem::Conntrack.message_type(expect_msg::GET_STATS_CPU);
         let subsystem = match message.header.kind {
@@ -193,6 +196,7 @@ mod tests {
         assert_eq!(name(0x0104), Some("searched"));
         assert_eq!(name(0x0203), Some("expect_new"));
         assert_eq!(name(0x0103), Some("expect_new"));
+        assert_eq!(name(0x0103), Some("expect_new"));
     }
 
     #[test]
@@ -205,7 +209,7 @@ mod tests {
 
     #[test]
     fn another_message_is_no_statistics() {
-        for kind in [0x0100, 0x0105, 0x0204, 0x0804] {
+        for kind in [0x0100, 0x0102, 0x0105, 0x0204, 0x0804] {
             let error = CpuStats::decode(&message(kind, &[0; 4])).unwrap_err();
             assert_eq!(error, Malformed::MessageType);
         }
