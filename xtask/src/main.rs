@@ -9,11 +9,13 @@
     reason = "a program whose modules talk to the user"
 )]
 
+mod bench;
 mod cargo;
 mod ci;
 mod demo;
 mod deny;
 mod golden;
+mod prepare;
 mod test;
 mod tidy;
 
@@ -47,6 +49,12 @@ const VERBS: &[Verb] = &[
         arguments: "",
         about: "the gate: fmt, clippy, docs, tidy, deny, test",
         run: ci::run,
+    },
+    Verb {
+        name: "bench",
+        arguments: "[cli|sync|all] [--flows N] [--runs N] [--only ours|stock] [--json]",
+        about: "ours beside stock, as ratios",
+        run: bench::run,
     },
     Verb {
         name: "tidy",
