@@ -156,7 +156,8 @@ pub fn cpu_of(pid: i32) -> Result<f64> {
     let mut nanoseconds = 0.0;
     for thread in fs::read_dir(&folder).map_err(failed())? {
         let path = thread.map_err(failed())?.path().join("schedstat");
-        let text = fs::read_to_string(path).map_err(failed())?;
+        // A thread that has just ended leaves nothing to read.
+        let text = fs::read_to_string(path).unwrap_or_default();
         let first = text.split_whitespace().next();
         nanoseconds += first.and_then(|word| word.parse().ok()).unwrap_or(0.0);
     }
@@ -218,6 +219,8 @@ pub fn number_after(text: &str, word: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -233,12 +236,19 @@ mod tests {
 
     #[test]
     fn a_process_that_works_uses_cpu_and_memory() {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let before = cpu_of(own).unwrap();
-        let mut sum = 0_u64;
-        while cpu_of(own).unwrap() <= before {
-            sum = sum.wrapping_add(1);
-        }
-        assert!(memory_of(own).unwrap() > 100_000.0, "{sum}");
+        let mut worker = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(worker.id()).unwrap();
+        let used = testbed::wait_until("CPU time", Duration::from_secs(10), || {
+            cpu_of(pid).is_ok_and(|cpu| cpu > 0.01)
+        });
+        let memory = memory_of(pid);
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        used.unwrap();
+        assert!(memory.unwrap() > 100_000.0);
+        assert!(cpu_of(pid).is_err());
     }
 }
