@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::{Command, Error, Log, Progress, Result, spawner, wait_for};
+use crate::{Command, Error, Folder, Log, Progress, Result, spawner, wait_for};
 
 /// The kernel kills the child when the thread that started it ends.
 const DIE_WITH_PARENT: &[&str] = &["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"];
@@ -35,26 +35,29 @@ impl Process {
         kept: bool,
     ) -> Result<Self> {
         let mut std_command = command.wrapped(if kept { &[] } else { DIE_WITH_PARENT });
-        // A process that is to outlive us must not hold our pipes: they break when we end.
-        let output = || if kept { Stdio::null() } else { Stdio::piped() };
-        std_command
-            .stdin(command.input()?)
-            .stdout(output())
-            .stderr(output())
-            .process_group(0);
+        let log = Log::new(&name);
+        std_command.stdin(command.input()?).process_group(0);
+        if kept {
+            // A process that is to outlive us must not hold our pipes: they break when we end.
+            let path = Folder::new("output", true)?.write("output", "")?;
+            let output = File::options().append(true).open(&path);
+            let output = output.map_err(Error::io(format!("opening {}", path.display())))?;
+            let error = output
+                .try_clone()
+                .map_err(Error::io("a second descriptor"))?;
+            std_command.stdout(output).stderr(error);
+            log.follow(path);
+        } else {
+            std_command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
         let mut child = spawner::spawn(namespace, std_command)
             .map_err(Error::io(format!("starting `{command}`")))?;
-        let log = Log::new(&name);
-        child
-            .stdout
-            .take()
-            .into_iter()
-            .for_each(|pipe| log.read(pipe));
-        child
-            .stderr
-            .take()
-            .into_iter()
-            .for_each(|pipe| log.read(pipe));
+        if let Some(pipe) = child.stdout.take() {
+            log.read(pipe);
+        }
+        if let Some(pipe) = child.stderr.take() {
+            log.read(pipe);
+        }
         Ok(Self {
             name,
             pid: Pid::from_child(&child),

@@ -73,15 +73,23 @@ pub fn play(
 ) -> Result<Outcome> {
     let [fw1, fw2] = &mut pair.firewalls;
     let (dying, heir) = if dead == 0 { (fw1, fw2) } else { (fw2, fw1) };
-    let mut show = Show { screen, steady: &traffic.steady, lines: 0, failure: Instant::now() + PRELUDE };
+    let mut show = Show {
+        screen,
+        steady: &traffic.steady,
+        lines: 0,
+        failure: Instant::now() + PRELUDE,
+    };
     show.until(show.failure)?;
     let mut watch = Watch::new(heir, show.failure);
     let failure = dying.cut_power()?;
-    let text = format!("{} loses its power: links down, daemons killed", dying.label());
+    let text = format!(
+        "{} loses its power: links down, daemons killed",
+        dying.label()
+    );
     screen.event(0.0, Tone::Bad, &text)?;
     let first_answer = show.takeover(&mut watch, patience)?;
-    if let Some(first) = first_answer {
-        show.until(first + EPILOGUE)?;
+    if first_answer.is_some() {
+        show.epilogue(&mut watch)?;
     }
     let takeover = watch.takeover().clone();
     let stall = first_answer.map(|_| traffic.steady.stall_since(failure).length);
@@ -109,22 +117,44 @@ impl Show<'_> {
         self.half_second()
     }
 
-    /// Shows the takeover until the steady connection speaks again; returns when it did.
+    /// Shows the takeover until it is complete and the steady connection speaks again; returns
+    /// when it did.
     fn takeover(&mut self, watch: &mut Watch, patience: Duration) -> Result<Option<Instant>> {
+        let mut answer = None;
         while self.failure.elapsed() < patience {
             self.step()?;
-            for event in watch.news() {
-                self.screen.event(self.since_failure(event.at), event.tone, &event.text)?;
-            }
+            self.events(watch)?;
             let promoted = watch.takeover().promoted.map(|after| self.failure + after);
-            let answer = promoted.and_then(|moment| self.steady.first_echo_since(moment));
-            if let Some(moment) = answer {
-                let text = "the steady connection is answered again";
-                self.screen.event(self.since_failure(moment), Tone::Good, text)?;
-                return Ok(Some(moment));
+            if let (None, Some(moment)) = (answer, promoted) {
+                answer = self.steady.first_echo_since(moment);
+                if let Some(moment) = answer {
+                    let text = "the steady connection is answered again";
+                    self.screen
+                        .event(self.since_failure(moment), Tone::Good, text)?;
+                }
+            }
+            if answer.is_some() && watch.is_complete() {
+                break;
             }
         }
-        Ok(None)
+        Ok(answer)
+    }
+
+    /// Shows a little more of the restored peace.
+    fn epilogue(&mut self, watch: &mut Watch) -> Result<()> {
+        let end = Instant::now() + EPILOGUE;
+        while Instant::now() < end {
+            self.step()?;
+            self.events(watch)?;
+        }
+        Ok(())
+    }
+
+    fn events(&self, watch: &mut Watch) -> Result<()> {
+        watch.news().iter().try_for_each(|event| {
+            self.screen
+                .event(self.since_failure(event.at), event.tone, &event.text)
+        })
     }
 
     fn step(&mut self) -> Result<()> {
@@ -166,19 +196,34 @@ fn ask_all(traffic: &mut Traffic, takeover: Takeover, stall: Option<Duration>) -
         traffic.steady.first_echo_since(asked).is_some()
     };
     let alive = held.alive + usize::from(steady_speaks);
-    Ok(Outcome { takeover, stall, alive, total: held.total + 1 })
+    Ok(Outcome {
+        takeover,
+        stall,
+        alive,
+        total: held.total + 1,
+    })
 }
 
 fn summary(screen: Screen, traffic: &Traffic, failure: Instant, outcome: &Outcome) -> Result<()> {
     let stall = match outcome.stall {
         Some(stall) => {
             let network = traffic.datagrams.stall_since(failure).length.as_secs_f64();
-            format!("the client waited {:.2} s (UDP {network:.2} s)", stall.as_secs_f64())
+            format!(
+                "the client waited {:.2} s (UDP {network:.2} s)",
+                stall.as_secs_f64()
+            )
         }
         None => "the client's steady connection never spoke again".into(),
     };
     let (alive, total) = (grouped(outcome.alive), grouped(outcome.total));
-    let tone = if outcome.survived() { Tone::Good } else { Tone::Bad };
+    let tone = if outcome.survived() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
     screen.note(Tone::Plain, "")?;
-    screen.note(tone, &format!("{alive} of {total} connections alive; {stall}"))
+    screen.note(
+        tone,
+        &format!("{alive} of {total} connections alive; {stall}"),
+    )
 }

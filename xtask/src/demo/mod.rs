@@ -49,7 +49,10 @@ pub fn run(args: &[String]) -> Result<()> {
 
 fn clean(screen: Screen) -> Result<()> {
     let removed = testbed::remove_kept();
-    screen.note(Tone::Plain, &format!("{} namespaces removed", removed.len()))
+    screen.note(
+        Tone::Plain,
+        &format!("{} namespaces removed", removed.len()),
+    )
 }
 
 fn demo(screen: Screen, options: Options) -> Result<()> {
@@ -83,11 +86,20 @@ fn demo(screen: Screen, options: Options) -> Result<()> {
 /// Sets the traffic going and waits until the backup knows all of it.
 fn stage(screen: Screen, pair: &FailoverPair, options: Options) -> Result<Traffic> {
     let whose = options.daemon;
-    screen.note(Tone::Plain, "client --- fw1 | fw2 --- server; the firewalls translate addresses")?;
-    screen.note(Tone::Plain, &format!("keepalived and conntrackd ({whose}) run on both firewalls"))?;
+    screen.note(
+        Tone::Plain,
+        "client --- fw1 | fw2 --- server; the firewalls translate addresses",
+    )?;
+    screen.note(
+        Tone::Plain,
+        &format!("keepalived and conntrackd ({whose}) run on both firewalls"),
+    )?;
     let traffic = Traffic::start(pair)?;
     let held = grouped(HELD);
-    screen.note(Tone::Plain, &format!("one connection talks without pause, {held} are held open"))?;
+    screen.note(
+        Tone::Plain,
+        &format!("one connection talks without pause, {held} are held open"),
+    )?;
     if options.flows > 0 {
         let start = Instant::now();
         add_flows(pair, options.flows)?;
@@ -96,17 +108,23 @@ fn stage(screen: Screen, pair: &FailoverPair, options: Options) -> Result<Traffi
         screen.note(Tone::Plain, &text)?;
     }
     let flows = wait_until_replicated(pair, 0, options.flows)?;
-    let text = format!("fw1 is primary with {} flows; fw2 knows all of them", grouped(flows));
+    let text = format!(
+        "fw1 is primary with {} flows; fw2 knows all of them",
+        grouped(flows)
+    );
     screen.note(Tone::Good, &text)?;
     Ok(traffic)
 }
 
 /// Sends the synthetic flows through the primary, never faster than its daemon reads.
 fn add_flows(pair: &FailoverPair, flows: u32) -> Result<()> {
-    pair.server.route(&format!("blackhole {}", Spray::NETWORK))?;
+    pair.server
+        .route(&format!("blackhole {}", Spray::NETWORK))?;
     for firewall in &pair.firewalls {
         // They must outlive the demo, although nobody answers.
-        firewall.namespace.sysctl("net.netfilter.nf_conntrack_udp_timeout", 3600)?;
+        firewall
+            .namespace
+            .sysctl("net.netfilter.nf_conntrack_udp_timeout", 3600)?;
     }
     let primary = daemon(pair, 0)?;
     let mut spray = Spray::new(&pair.client);
@@ -114,14 +132,18 @@ fn add_flows(pair: &FailoverPair, flows: u32) -> Result<()> {
     while sent < flows {
         sent = spray.more(flows - sent)?;
         if sent % 10_000 == 0 {
-            wait_for("the primary to read its kernel's events", REPLICATION_TIMEOUT, || {
-                let known = primary.statistics()?.internal.active;
-                let behind = u64::from(sent).saturating_sub(known);
-                Ok(match behind < 5_000 {
-                    true => Progress::Done(()),
-                    false => Progress::Waiting(format!("{known} of {sent} flows known")),
-                })
-            })?;
+            wait_for(
+                "the primary to read its kernel's events",
+                REPLICATION_TIMEOUT,
+                || {
+                    let known = primary.statistics()?.internal.active;
+                    let behind = u64::from(sent).saturating_sub(known);
+                    Ok(match behind < 5_000 {
+                        true => Progress::Done(()),
+                        false => Progress::Waiting(format!("{known} of {sent} flows known")),
+                    })
+                },
+            )?;
         }
     }
     Ok(())
@@ -142,7 +164,10 @@ fn wait_until_replicated(pair: &FailoverPair, primary: usize, flows: u32) -> Res
 }
 
 fn daemon(pair: &FailoverPair, firewall: usize) -> Result<&Conntrackd> {
-    let daemon = pair.firewalls.get(firewall).and_then(|firewall| firewall.conntrackd.as_ref());
+    let daemon = pair
+        .firewalls
+        .get(firewall)
+        .and_then(|firewall| firewall.conntrackd.as_ref());
     daemon.ok_or_else(|| Error::Unexpected("a firewall has no conntrackd".into()))
 }
 
@@ -175,7 +200,9 @@ fn verdict(
     screen.heading("Verdict")?;
     for (number, outcome) in failovers.iter().chain([contrast]).enumerate() {
         let (alive, total) = (grouped(outcome.alive), grouped(outcome.total));
-        let name = ["failover 1", "failover 2", "without conntrackd"].get(number).unwrap_or(&"");
+        let name = ["failover 1", "failover 2", "without conntrackd"]
+            .get(number)
+            .unwrap_or(&"");
         let stall = outcome.stall.map_or("no answer any more".into(), |stall| {
             format!("stall {:.2} s", stall.as_secs_f64())
         });
@@ -183,7 +210,14 @@ fn verdict(
         if let Some(commit) = &outcome.takeover.committed {
             text += &format!(", commit {:.1} ms", commit.seconds * 1000.0);
         }
-        screen.note(if outcome.survived() { Tone::Good } else { Tone::Bad }, &text)?;
+        screen.note(
+            if outcome.survived() {
+                Tone::Good
+            } else {
+                Tone::Bad
+            },
+            &text,
+        )?;
     }
     screen.note(Tone::Plain, "")?;
     let seconds = duration.as_secs_f64();
@@ -192,7 +226,9 @@ fn verdict(
         return screen.note(Tone::Good, &text);
     }
     screen.note(Tone::Bad, "NOT survived: connections are missing")?;
-    Err(Error::Unexpected("connections were lost with conntrackd".into()))
+    Err(Error::Unexpected(
+        "connections were lost with conntrackd".into(),
+    ))
 }
 
 fn keep(screen: Screen, pair: FailoverPair, implementation: Implementation) -> Result<()> {
@@ -203,10 +239,16 @@ fn keep(screen: Screen, pair: FailoverPair, implementation: Implementation) -> R
     let conntrackd = implementation.path(Program::Conntrackd)?;
     screen.heading("The network is still there")?;
     screen.note(Tone::Plain, "ip netns list | grep ctrk")?;
-    screen.note(Tone::Plain, &format!("ip netns exec {name} {} -L", conntrack.display()))?;
     screen.note(
         Tone::Plain,
-        &format!("ip netns exec {name} {} -C {config} -s", conntrackd.display()),
+        &format!("ip netns exec {name} {} -L", conntrack.display()),
+    )?;
+    screen.note(
+        Tone::Plain,
+        &format!(
+            "ip netns exec {name} {} -C {config} -s",
+            conntrackd.display()
+        ),
     )?;
     screen.note(Tone::Plain, "cargo xtask demo --clean        removes it")?;
     pair.keep()

@@ -43,7 +43,11 @@ pub struct Options {
 impl Request {
     /// Reads the command line.
     pub fn parse(args: &[String]) -> Result<Self> {
-        let mut options = Options { daemon: Implementation::Ours, flows: 0, keep: false };
+        let mut options = Options {
+            daemon: Implementation::Ours,
+            flows: 0,
+            keep: false,
+        };
         let mut args = args.iter().map(String::as_str);
         while let Some(arg) = args.next() {
             match arg {
@@ -89,13 +93,21 @@ mod tests {
 
     #[test]
     fn options_are_read_in_any_order_and_wrong_ones_refused() {
-        let ours = Options { daemon: Implementation::Ours, flows: 0, keep: false };
+        let ours = Options {
+            daemon: Implementation::Ours,
+            flows: 0,
+            keep: false,
+        };
         let stock = Implementation::Stock;
         for (line, expected) in [
             ("", Some(Request::Play(ours))),
             (
                 "--keep --flows 200,000 --daemon stock",
-                Some(Request::Play(Options { daemon: stock, flows: 200_000, keep: true })),
+                Some(Request::Play(Options {
+                    daemon: stock,
+                    flows: 200_000,
+                    keep: true,
+                })),
             ),
             ("--daemon ours --help", Some(Request::Help)),
             ("--clean", Some(Request::Clean)),

@@ -16,7 +16,10 @@ const TABLE_LIMIT: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 pub fn programs(screen: Screen, daemon: Implementation) -> Result<()> {
     if !testbed::is_root() {
         let remedy = "network namespaces need it: run the demo as root".into();
-        return Err(Error::Missing { what: "the right to make networks".into(), remedy });
+        return Err(Error::Missing {
+            what: "the right to make networks".into(),
+            remedy,
+        });
     }
     let say = |text: &str| {
         // The line is for an impatient audience only.
@@ -33,10 +36,21 @@ pub fn programs(screen: Screen, daemon: Implementation) -> Result<()> {
 fn build(screen: Screen) -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    screen.note(Tone::Plain, "building conntrack and conntrackd: cargo build --release")?;
+    screen.note(
+        Tone::Plain,
+        "building conntrack and conntrackd: cargo build --release",
+    )?;
     let start = Instant::now();
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "conntrack", "--package", "conntrackd"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "conntrack",
+            "--package",
+            "conntrackd",
+        ])
         .current_dir(&workspace)
         .status()
         .map_err(Error::io("cargo build"))?;
@@ -48,7 +62,10 @@ fn build(screen: Screen) -> Result<()> {
     }
     set_program_folder(release_folder(&workspace)?);
     if start.elapsed().as_secs() > 0 {
-        screen.note(Tone::Plain, &format!("built in {} s", start.elapsed().as_secs()))?;
+        screen.note(
+            Tone::Plain,
+            &format!("built in {} s", start.elapsed().as_secs()),
+        )?;
     }
     Ok(())
 }
@@ -71,13 +88,22 @@ impl TableLimit {
         let failed = || Error::io(TABLE_LIMIT);
         let before = fs::read_to_string(TABLE_LIMIT).map_err(failed())?;
         let needed = u64::from(flows) + 10_000;
-        if before.trim().parse().is_ok_and(|limit: u64| limit >= needed) {
+        if before
+            .trim()
+            .parse()
+            .is_ok_and(|limit: u64| limit >= needed)
+        {
             return Ok(Self { before: None });
         }
-        let text = format!("nf_conntrack_max is {} for the time of the demo", grouped(needed));
+        let text = format!(
+            "nf_conntrack_max is {} for the time of the demo",
+            grouped(needed)
+        );
         screen.note(Tone::Plain, &text)?;
         fs::write(TABLE_LIMIT, needed.to_string()).map_err(failed())?;
-        Ok(Self { before: Some(before) })
+        Ok(Self {
+            before: Some(before),
+        })
     }
 }
 

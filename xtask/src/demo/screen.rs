@@ -39,19 +39,26 @@ impl Screen {
 
     /// One line of the story.
     pub fn note(self, tone: Tone, text: &str) -> Result<()> {
-        let text = if text.is_empty() { String::new() } else { format!("  {text}") };
+        let text = if text.is_empty() {
+            String::new()
+        } else {
+            format!("  {text}")
+        };
         self.line(&self.paint(tone, &text))
     }
 
     /// Half a second of the steady connection, `at` seconds from the failure.
     pub fn half_second(self, at: f64, echoes: usize) -> Result<()> {
-        let time = self.paint(Tone::Faint, &format!("{at:>+6.1}   s"));
+        let time = self.paint(Tone::Faint, &format!("{at:>+8.3} s"));
         if echoes == 0 {
-            return self.line(&format!("{time}   {}", self.paint(Tone::Bad, "no answer")));
+            return self.line(&format!("{time}  {}", self.paint(Tone::Bad, "no answer")));
         }
         let length = (echoes * BAR).div_ceil(FULL).min(BAR);
         let bar = self.paint(Tone::Good, &"█".repeat(length));
-        self.line(&format!("{time}   {bar}{}{echoes:>4} answered", " ".repeat(BAR - length)))
+        self.line(&format!(
+            "{time}  {bar}{}{echoes:>4} answered",
+            " ".repeat(BAR - length)
+        ))
     }
 
     /// Something that happened `at` seconds from the failure.
@@ -68,7 +75,11 @@ impl Screen {
             Tone::Good => "32",
             Tone::Bad => "31",
         };
-        if self.coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.coloured {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn line(self, text: &str) -> Result<()> {
@@ -78,7 +89,10 @@ impl Screen {
 
 /// `1003` as `1,003`.
 pub fn grouped(number: impl TryInto<u64>) -> String {
-    let digits = number.try_into().map(|n: u64| n.to_string()).unwrap_or_default();
+    let digits = number
+        .try_into()
+        .map(|n: u64| n.to_string())
+        .unwrap_or_default();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place) % 3 == 0 {
@@ -95,7 +109,12 @@ mod tests {
 
     #[test]
     fn large_numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1003, "1,003"), (1_000_000, "1,000,000")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1003, "1,003"),
+            (1_000_000, "1,000,000"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }

@@ -51,8 +51,14 @@ impl Watch {
         Self {
             firewall: firewall.label().into(),
             failure,
-            keepalived: firewall.keepalived.as_ref().map(|daemon| from_now(daemon.log())),
-            conntrackd: firewall.conntrackd.as_ref().map(|daemon| from_now(daemon.log())),
+            keepalived: firewall
+                .keepalived
+                .as_ref()
+                .map(|daemon| from_now(daemon.log())),
+            conntrackd: firewall
+                .conntrackd
+                .as_ref()
+                .map(|daemon| from_now(daemon.log())),
             takeover: Takeover::default(),
             masters: 0,
             commit: Commit::default(),
@@ -66,9 +72,15 @@ impl Watch {
             None => vec![],
         };
         let (keepalived, conntrackd) = (news(&mut self.keepalived), news(&mut self.conntrackd));
-        let mut events: Vec<Event> =
-            keepalived.into_iter().filter_map(|line| self.keepalived_says(&line)).collect();
-        events.extend(conntrackd.into_iter().filter_map(|line| self.conntrackd_says(&line)));
+        let mut events: Vec<Event> = keepalived
+            .into_iter()
+            .filter_map(|line| self.keepalived_says(&line))
+            .collect();
+        events.extend(
+            conntrackd
+                .into_iter()
+                .filter_map(|line| self.conntrackd_says(&line)),
+        );
         events.sort_by_key(|event| event.at);
         events
     }
@@ -78,13 +90,23 @@ impl Watch {
         &self.takeover
     }
 
+    /// Whether nothing more is to be expected.
+    pub fn is_complete(&self) -> bool {
+        let replicates = self.conntrackd.is_some();
+        self.takeover.promoted.is_some() && (!replicates || self.takeover.committed.is_some())
+    }
+
     fn keepalived_says(&mut self, line: &Line) -> Option<Event> {
         let since = line.at.saturating_duration_since(self.failure);
         let name = &self.firewall;
         if line.text.contains("Receive advertisement timeout") && self.takeover.detected.is_none() {
             self.takeover.detected = Some(since);
             let text = format!("{name} misses the other firewall (keepalived)");
-            return Some(Event { at: line.at, tone: Tone::Plain, text });
+            return Some(Event {
+                at: line.at,
+                tone: Tone::Plain,
+                text,
+            });
         }
         if line.text.contains("Entering MASTER STATE") {
             self.masters += 1;
@@ -92,7 +114,11 @@ impl Watch {
             if self.masters == 2 {
                 self.takeover.promoted = Some(since);
                 let text = format!("{name} is primary: it has taken the shared addresses");
-                return Some(Event { at: line.at, tone: Tone::Plain, text });
+                return Some(Event {
+                    at: line.at,
+                    tone: Tone::Plain,
+                    text,
+                });
             }
         }
         None
@@ -106,23 +132,43 @@ impl Watch {
         if let Some(failed) = number_before(text, " entries can't be committed") {
             self.commit.failed = failed;
         }
-        let seconds = text.split("commit has taken ").nth(1)?.split(' ').next()?.parse().ok()?;
+        let seconds = text
+            .split("commit has taken ")
+            .nth(1)?
+            .split(' ')
+            .next()?
+            .parse()
+            .ok()?;
         self.commit.seconds = seconds;
         self.takeover.committed = Some(self.commit.clone());
         let (flows, milliseconds) = (grouped(self.commit.flows), seconds * 1000.0);
         let mut text = format!("{} has committed {flows} flows", self.firewall);
         text += &format!(" in {milliseconds:.1} ms (conntrackd)");
-        let tone = if self.commit.failed == 0 { Tone::Good } else { Tone::Bad };
+        let tone = if self.commit.failed == 0 {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
         if self.commit.failed > 0 {
             text += &format!(", {} failed", grouped(self.commit.failed));
         }
-        Some(Event { at: line.at, tone, text })
+        Some(Event {
+            at: line.at,
+            tone,
+            text,
+        })
     }
 }
 
 /// The number that stands before `words`.
 fn number_before(text: &str, words: &str) -> Option<u64> {
-    text.split(words).next().filter(|before| before.len() < text.len())?.split(' ').next_back()?.parse().ok()
+    text.split(words)
+        .next()
+        .filter(|before| before.len() < text.len())?
+        .split(' ')
+        .next_back()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]

@@ -227,10 +227,14 @@ impl Firewall {
     /// Cuts the power: links down, daemons gone without a word. Returns when that was.
     pub fn cut_power(&mut self) -> Result<Instant> {
         // keepalived first: when one link goes down before the other, it says goodbye on that.
-        self.keepalived = None;
+        if let Some(keepalived) = self.keepalived.take() {
+            keepalived.kill();
+        }
         let moment = Instant::now();
         self.links("down")?;
-        self.conntrackd = None;
+        if let Some(conntrackd) = self.conntrackd.take() {
+            conntrackd.kill();
+        }
         Ok(moment)
     }
 

@@ -10,6 +10,8 @@ use crate::{Error, Namespace, Result};
 
 /// Destinations of each source port.
 const DESTINATIONS: u32 = 1000;
+/// The source port of the first flows.
+const FIRST_SOURCE: u32 = 1024;
 /// The discard port.
 const PORT: u16 = 9;
 
@@ -31,12 +33,15 @@ impl<'a> Spray<'a> {
 
     /// Begins up to `count` more flows, at most a thousand, and returns how many there are in all.
     pub fn more(&mut self, count: u32) -> Result<u32> {
-        // One socket per thousand keeps the source ports few and every tuple different.
+        // A source port for each thousand: a tuple that comes twice is no new flow.
+        let source = FIRST_SOURCE + self.sent.div_ceil(DESTINATIONS);
+        let source = u16::try_from(source)
+            .map_err(|_| Error::Unexpected("no source port is left for more flows".into()))?;
         let count = count.min(DESTINATIONS);
         let first = u32::from(Ipv4Addr::new(198, 18, 0, 0));
         self.namespace
             .enter(|| -> io::Result<()> {
-                let socket = UdpSocket::bind("0.0.0.0:0")?;
+                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, source))?;
                 (0..count).try_for_each(|host| {
                     socket
                         .send_to(&[], (Ipv4Addr::from(first + host), PORT))
