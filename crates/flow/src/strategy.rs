@@ -206,68 +206,77 @@ fn timestamp() -> impl Strategy<Value = Timestamp> {
 }
 
 /// Any flow.
-pub fn flow() -> impl Strategy<Value = Flow<'static>> {
-    (family(), protocol()).prop_flat_map(|(family, protocol)| flow_of(family, protocol))
+pub fn flow() -> BoxedStrategy<Flow<'static>> {
+    (family(), protocol())
+        .prop_flat_map(|(family, protocol)| flow_of(family, protocol))
+        .boxed()
 }
 
 /// A flow of this family and protocol.
-pub fn flow_of(family: Family, protocol: Protocol) -> impl Strategy<Value = Flow<'static>> {
+pub fn flow_of(family: Family, protocol: Protocol) -> BoxedStrategy<Flow<'static>> {
     let tuples = (
         tuple_of(family, protocol),
         of(tuple_of(family, protocol)),
         of(tuple_of(family, Protocol::TCP)),
-    );
+    )
+        .boxed();
     let marks = (
         of(any::<u32>().prop_map(Mark)),
         of(any::<u32>()),
         of(zone()),
         of(labels()),
         of(labels()),
-    );
+    )
+        .boxed();
     let state = (
         of(any::<u32>().prop_map(Status)),
         of(any::<u32>()),
         protoinfo(protocol),
         of(helper()),
-    );
+    )
+        .boxed();
     let nat = (
         of(nat_range(family)),
         of(nat_range(family)),
         per_dir(seq_adj()),
         of(synproxy()),
-    );
-    (tuples, marks, state, nat, reported()).prop_map(|(tuples, marks, state, nat, reported)| {
-        let (orig, reply, master) = tuples;
-        let (mark, mark_mask, zone, labels, labels_mask) = marks;
-        let (status, timeout, protoinfo, helper) = state;
-        let (nat_src, nat_dst, seq_adj, synproxy) = nat;
-        let (counters, timestamp, event_time, secmark, secctx, id, use_count) = reported;
-        Flow {
-            orig,
-            reply,
-            status,
-            timeout,
-            protoinfo,
-            mark,
-            mark_mask,
-            zone,
-            labels,
-            labels_mask,
-            nat_src,
-            nat_dst,
-            seq_adj,
-            synproxy,
-            helper,
-            master,
-            counters,
-            timestamp,
-            event_time,
-            secmark,
-            secctx,
-            id,
-            use_count,
-        }
-    })
+    )
+        .boxed();
+    // Boxed, since the trees of values would overflow the stack of a test's thread.
+    (tuples, marks, state, nat, reported().boxed())
+        .prop_map(|(tuples, marks, state, nat, reported)| {
+            let (orig, reply, master) = tuples;
+            let (mark, mark_mask, zone, labels, labels_mask) = marks;
+            let (status, timeout, protoinfo, helper) = state;
+            let (nat_src, nat_dst, seq_adj, synproxy) = nat;
+            let (counters, timestamp, event_time, secmark, secctx, id, use_count) = reported;
+            Flow {
+                orig,
+                reply,
+                status,
+                timeout,
+                protoinfo,
+                mark,
+                mark_mask,
+                zone,
+                labels,
+                labels_mask,
+                nat_src,
+                nat_dst,
+                seq_adj,
+                synproxy,
+                helper,
+                master,
+                counters,
+                timestamp,
+                event_time,
+                secmark,
+                secctx,
+                id,
+                use_count,
+            }
+        })
+        .boxed()
 }
 
 type Reported = (
@@ -301,7 +310,8 @@ pub fn expectation() -> impl Strategy<Value = Expectation<'static>> {
             tuple_of(family, protocol),
             of(tuple_of(family, protocol)),
             of((any::<bool>(), tuple_of(family, protocol))),
-        );
+        )
+            .boxed();
         let rest = (
             of(any::<u32>()),
             of(any::<u32>()),
@@ -310,7 +320,8 @@ pub fn expectation() -> impl Strategy<Value = Expectation<'static>> {
             of(any::<u32>().prop_map(ExpectationFlags)),
             of(any::<u32>()),
             of(name()),
-        );
+        )
+            .boxed();
         (tuples, rest).prop_map(|(tuples, rest)| {
             let (master, tuple, mask, nat) = tuples;
             let (timeout, id, helper, zone, flags, class, function) = rest;

@@ -98,11 +98,9 @@ impl<'a> CpuStats<'a> {
         // What the kernel really answers (`ctnetlink_exp_stat_fill_info` names the wrong
         // subsystem); no message of the flow table comes with this number.
         const EXPECT_MISNAMED: u16 = Subsystem::Conntrack.message_type(expect_msg::GET_STATS_CPU);
-        // `ctnetlink_exp_stat_fill_info` names the flow table's subsystem.
-        const EXPECT_SENT: u16 = Subsystem::Conntrack.message_type(expect_msg::GET_STATS_CPU);
         let subsystem = match message.header.kind {
             CONNTRACK => Subsystem::Conntrack,
-            EXPECT | EXPECT_SENT => Subsystem::Expect,
+            EXPECT | EXPECT_MISNAMED => Subsystem::Expect,
             _ => return Err(Malformed::MessageType),
         };
         let (generic, attributes) = GenHeader::decode(message.payload)?;

@@ -5,15 +5,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use flow::Object;
 use flow::render::{self, Record, Show};
-use nfnetlink::nl::{Failure, Header, Message, Messages, control};
+use nfnetlink::nl::{Failure, Header, Message, control};
 use nfnetlink::stats::{self, CpuStats};
 use nfnetlink::{EncodeError, ObjectMessage, conntrack, expect};
+use support::{cases, one, read_message};
 
 const AS_STOCK: Show = Show {
     extended: true,
@@ -86,28 +88,6 @@ fn encode(out: &mut Vec<u8>, object: &Object<'_>) -> Result<(), EncodeError> {
         Object::Flow(flow) => conntrack::encode(w, flow),
         Object::Expectation(expectation) => expect::encode(w, expectation),
     })
-}
-
-fn cases() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let entries = fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.is_dir()).collect()
-}
-
-fn read_message(case: &Path) -> Vec<u8> {
-    let text = fs::read_to_string(case.join("message")).unwrap();
-    let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let byte = |pair: &[char]| u8::from_str_radix(&String::from_iter(pair), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
-}
-
-fn one(bytes: &[u8]) -> Message<'_> {
-    let mut messages = Messages::new(bytes);
-    let message = messages.next().unwrap().unwrap();
-    assert_eq!(messages.next(), None);
-    message
 }
 
 /// Header and content on a few lines.
