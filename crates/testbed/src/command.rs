@@ -32,6 +32,8 @@ pub struct Command {
     env: Vec<(OsString, OsString)>,
     stdin: Vec<u8>,
     timeout: Duration,
+    /// Whether Ctrl-C ends it.
+    interruptible: bool,
 }
 
 impl Command {
@@ -44,6 +46,7 @@ impl Command {
             env: vec![],
             stdin: vec![],
             timeout: TIMEOUT,
+            interruptible: true,
         }
     }
 
@@ -79,6 +82,12 @@ impl Command {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Lets it end also after Ctrl-C: what cleans up must.
+    pub(crate) fn uninterruptible(mut self) -> Self {
+        self.interruptible = false;
         self
     }
 
@@ -167,7 +176,7 @@ impl Command {
                 return Ok(status);
             }
             let late = start.elapsed() >= self.timeout;
-            if late || interrupted() {
+            if late || (self.interruptible && interrupted()) {
                 child.kill().and_then(|()| child.wait()).map_err(failed())?;
                 return Err(if late {
                     self.too_late()

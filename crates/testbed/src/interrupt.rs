@@ -2,8 +2,8 @@
 //!
 //! A program that calls [`catch_interrupts`] is not killed by SIGINT or SIGTERM; every wait of
 //! this crate ends with `Error::Interrupted` instead, so the values that own namespaces and
-//! processes are dropped in order. A second signal ends the program at once. Tests do not call
-//! it: what a killed test leaves, the next one sweeps up.
+//! processes are dropped in order. That takes a second or two; who has no patience can still send
+//! SIGKILL. Tests do not call it: what a killed test leaves, the next one sweeps up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,9 +18,7 @@ static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 pub fn catch_interrupts() -> Result<()> {
     let flag = FLAG.get_or_init(|| Arc::new(AtomicBool::new(false)));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // In this order: the first signal sets the flag, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
-            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+        signal_hook::flag::register(signal, flag.clone())
             .map_err(Error::io("watching for signals"))?;
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! Removing namespaces, with all that runs in them, and the folders of their daemons: our own at their end, those of owners that
-//! died without an end (a test that was killed), and those that were kept on purpose.
+//! Removing namespaces, with all that runs in them, and the folders of their daemons: our own at
+//! their end, those of owners that died without an end (a test that was killed), and those that
+//! were kept on purpose.
 
 use std::fs;
 use std::os::linux::fs::MetadataExt;
@@ -14,17 +15,22 @@ use crate::namespace::{FOLDER, PREFIX, PREFIX_KEPT};
 /// Removes the namespaces whose owners are dead. Runs by itself before the first namespace is
 /// made.
 pub fn sweep() {
-    names(FOLDER, PREFIX)
-        .iter()
-        .filter(|name| owner_is_dead(name))
-        .for_each(|name| remove(name));
+    let orphans = |parent| {
+        names(parent, PREFIX)
+            .into_iter()
+            .filter(|name| owner_is_dead(name))
+    };
+    orphans(FOLDER).for_each(|name| remove(&name));
+    orphans(PARENT).for_each(|name| remove_folder(&name));
 }
 
 /// Removes the namespaces that were kept, and their processes; says which they were.
 pub fn remove_kept() -> Vec<String> {
     let kept = names(FOLDER, PREFIX_KEPT);
     kept.iter().for_each(|name| remove(name));
-    names(PARENT, PREFIX_KEPT).iter().for_each(remove_folder);
+    names(PARENT, PREFIX_KEPT)
+        .iter()
+        .for_each(|name| remove_folder(name));
     kept
 }
 
@@ -41,14 +47,13 @@ pub(crate) fn remove(name: &str) {
             break;
         }
     }
-    if let Ok(namespace) = fs::exists(format!("{FOLDER}/{name}")) {
-        if namespace {
-            let _ = Command::from(format!("ip netns delete {name}")).output();
-        }
+    if fs::exists(format!("{FOLDER}/{name}")).unwrap_or(true) {
+        let delete = Command::from(format!("ip netns delete {name}"));
+        let _ = delete.uninterruptible().output();
     }
 }
 
-fn remove_folder(name: &String) {
+fn remove_folder(name: &str) {
     let _ = fs::remove_dir_all(Path::new(PARENT).join(name));
 }
 
@@ -101,7 +106,10 @@ mod tests {
         for name in [&dead, &alive] {
             Command::from(format!("ip netns add {name}")).run().unwrap();
         }
+        let folder = Path::new(PARENT).join(&dead);
+        fs::create_dir(&folder).unwrap();
         sweep();
+        assert!(!folder.exists());
         let left = names(FOLDER, PREFIX);
         remove(&alive);
         assert!(!left.contains(&dead) && left.contains(&alive), "{left:?}");
