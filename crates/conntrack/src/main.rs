@@ -1,2 +1,117 @@
-//! placeholder
-fn main() {}
+//! `conntrack`: lists, changes and watches the kernel's connection tracking table.
+//!
+//! [`cli`] makes a job of the words that were typed, [`command`] does it. Texts for people, exit
+//! status and the world outside meet here: standard output carries flows, standard error
+//! everything else.
+
+mod cli;
+mod command;
+mod protocols;
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use cli::{Environment, Job};
+use command::{Console, Done, Output};
+
+/// What diagnostics start with. Programs compare it, so it names the version of stock that this
+/// one behaves like.
+const PREFIX: &str = "conntrack v1.4.9 (conntrack-tools): ";
+
+/// The compatible version of stock, for the help.
+const COMPATIBLE: &str = "1.4.9";
+
+/// The second line of a diagnostic about the command line.
+const TRY: &str = "Try `conntrack -h' or 'conntrack --help' for more information.";
+
+fn main() -> ExitCode {
+    // A reader that goes away ends the program silently, as in `conntrack -L | head`.
+    let _ = linux::process::end_on_broken_pipe();
+    let mut words = env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_else(|| "conntrack".into());
+    let words: Vec<String> = words.collect();
+    let environment = Environment {
+        posix: env::var_os("POSIXLY_CORRECT").is_some(),
+        protocol_number: &protocols::number,
+    };
+    let mut notices = Vec::new();
+    let job = cli::parse(&words, &environment, &mut notices);
+    for notice in notices {
+        say(&notice);
+    }
+    match job {
+        Ok(job) => ExitCode::from(run(&job, &program)),
+        Err(error) => {
+            say(&format!("{PREFIX}{error}"));
+            if error.status() == 2 {
+                say(TRY);
+            }
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+/// Does a job and says how it went; the exit status.
+fn run(job: &Job, program: &str) -> u8 {
+    let result = Output::new(io::stdout())
+        .map_err(command::Failure::Output)
+        .and_then(|out| {
+            let mut console = Console {
+                out,
+                notice: &mut |line| say(line),
+            };
+            show_text(job, program, console.out.buffer());
+            command::run(job, &mut console)
+        });
+    match result {
+        Ok(Done { summary, status }) => {
+            if let Some(summary) = summary {
+                say(&format!("{PREFIX}{summary}"));
+            }
+            status
+        }
+        Err(failure) => {
+            if let Some(line) = failure.preamble() {
+                say(&line);
+            }
+            say(&format!("{PREFIX}{failure}"));
+            1
+        }
+    }
+}
+
+/// Writes the help or the version, for jobs that are nothing else.
+fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
+    match job {
+        Job::Version => {
+            let own = env!("CARGO_PKG_VERSION");
+            let line = format!("conntrack v{COMPATIBLE} (conntrack-tools-rs {own})\n");
+            out.extend_from_slice(line.as_bytes());
+        }
+        Job::Help(protocol) => {
+            let named = protocol.map(|protocol| {
+                let name = match protocol.name() {
+                    Some(name) => name.to_owned(),
+                    None => protocols::name(protocol.0).unwrap_or_else(|| "unknown".into()),
+                };
+                (protocol, name)
+            });
+            let named = named.as_ref().map(|(protocol, name)| (*protocol, &**name));
+            out.extend_from_slice(cli::help::text(program, COMPATIBLE, named).as_bytes());
+        }
+        Job::List { .. }
+        | Job::Count
+        | Job::Follow { .. }
+        | Job::Get(_)
+        | Job::Create { .. }
+        | Job::Update { .. }
+        | Job::Delete { .. }
+        | Job::Flush(_) => {}
+    }
+}
+
+/// A line on standard error. Where that is closed, nobody wants to know.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

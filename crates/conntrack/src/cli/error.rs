@@ -1,0 +1,152 @@
+//! What can be wrong with a command line, and how it is said.
+//!
+//! The texts are stock's where stock has one: programs compare them. Most end the program with
+//! status 2 and a pointer to the help; values out of range end it with status 1 and without.
+
+use std::fmt;
+
+/// A reason not to run a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The word is no option, or an abbreviation of several.
+    UnknownOption(String),
+    /// The option lacks its value.
+    MissingArgument(String),
+    /// A second command.
+    SecondCommand,
+    /// The word after a command names no table.
+    UnknownTable(String),
+    /// Only a listing works on the dying and unconfirmed tables.
+    ListOnly,
+    /// The command does not work on expectations; the command's long name.
+    NotOnExpectations(&'static str),
+    /// An option that the command needs.
+    Needed(&'static str),
+    /// An option that the command does not take.
+    Illegal(&'static str),
+    /// One of two that are needed together.
+    PairNeeded(&'static str, &'static str),
+    /// Options that exclude each other.
+    AnyNatWithOther,
+    /// `-z` with a filter.
+    ZeroWithFilter,
+    /// A mask without an address; the names of both.
+    MaskWithout(&'static str, &'static str),
+    /// Neither a protocol nor a family of this name.
+    UnsupportedProtocol(String),
+    /// Not an address.
+    BadAddress(String),
+    /// A prefix length that is none, or too long.
+    BadNetmask,
+    /// A prefix length where none can be.
+    NoCidr(&'static str),
+    /// Addresses of both families.
+    MixedFamilies,
+    /// Brackets without an address.
+    EmptyBrackets,
+    /// No closing bracket.
+    OpenBrackets,
+    /// A colon without a port.
+    NoPort,
+    /// Not a port.
+    BadPort(String),
+    /// Not a word of the list.
+    BadParameter(String),
+    /// `-o save` is not to be combined.
+    SaveCombined,
+    /// A state that the protocol does not have; how diagnostics of the protocol begin.
+    UnknownState(&'static str, String),
+    /// A number out of range; value and option letter.
+    UnexpectedValue(String, char),
+    /// A number out of range, where stock had taken some other number; value, option, limit.
+    NotANumber(String, String, u64),
+    /// A mark that no flow can have; value and mask.
+    MarkOutsideMask(u32, u32),
+    /// A negated status bit where bits are set.
+    NegatedValue,
+    /// Labels to add and to delete at once.
+    LabelAddAndDel,
+    /// `--labelmap` twice.
+    SecondLabelmap,
+    /// Something that stock has and this version does not.
+    Later(String),
+}
+
+impl Error {
+    /// The exit status.
+    pub const fn status(&self) -> u8 {
+        match self {
+            Self::SaveCombined | Self::UnexpectedValue(..) | Self::LabelAddAndDel => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOption(word) => write!(f, "unknown option `{word}'"),
+            Self::MissingArgument(word) => write!(f, "option `{word}' requires an argument"),
+            Self::SecondCommand => f.write_str("Invalid commands combination"),
+            Self::UnknownTable(word) => write!(f, "unknown type `{word}'"),
+            Self::ListOnly => {
+                f.write_str("Can't do that command with tables `dying' and `unconfirmed'")
+            }
+            Self::NotOnExpectations(command) => {
+                write!(f, "Can't do --{command} on expectations")
+            }
+            Self::Needed(name) => {
+                write!(
+                    f,
+                    "You need to supply the `--{name}' option for this command"
+                )
+            }
+            Self::Illegal(name) => write!(f, "Illegal option `--{name}' with this command"),
+            Self::PairNeeded(src, dst) => {
+                write!(f, "you have to specify `--{src}' and `--{dst}'")
+            }
+            Self::AnyNatWithOther => {
+                f.write_str("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'")
+            }
+            Self::ZeroWithFilter => f.write_str("Can't use -z with filtering parameters"),
+            Self::MaskWithout(mask, addr) => write!(f, "Can't use --{mask} without --{addr}"),
+            Self::UnsupportedProtocol(word) => write!(f, "`{word}' unsupported protocol"),
+            Self::BadAddress(word) => write!(f, "Invalid IP address `{word}'"),
+            Self::BadNetmask => f.write_str("Invalid netmask"),
+            Self::NoCidr(name) => write!(f, "CIDR notation unavailable for `--{name}'"),
+            Self::MixedFamilies => f.write_str("mismatched address family"),
+            Self::EmptyBrackets => f.write_str("No IPv6 address specified"),
+            Self::OpenBrackets => f.write_str("No closing ']' around IPv6 address"),
+            Self::NoPort => f.write_str("No port specified after `:'"),
+            Self::BadPort(word) => write!(f, "Invalid port `{word}'"),
+            Self::BadParameter(word) => write!(f, "Bad parameter `{word}'"),
+            Self::SaveCombined => f.write_str(
+                "cannot combine save output with any other output type, use -o save only",
+            ),
+            Self::UnknownState(kind, word) => write!(f, "{kind} `{word}'"),
+            Self::UnexpectedValue(word, letter) => {
+                write!(f, "unexpected value '{word}' with -{letter} option")
+            }
+            Self::NotANumber(word, name, max) => {
+                write!(
+                    f,
+                    "invalid value `{word}' for `{name}', a number up to {max} is expected"
+                )
+            }
+            Self::MarkOutsideMask(value, mask) => {
+                write!(
+                    f,
+                    "mark {value:#x} has bits outside of its mask {mask:#x}, nothing can match"
+                )
+            }
+            Self::NegatedValue => {
+                f.write_str("a status bit can be set but not cleared, `!' is for filters")
+            }
+            Self::LabelAddAndDel => {
+                f.write_str("cannot use --label-add and --label-del at the same time")
+            }
+            Self::SecondLabelmap => f.write_str("option `--labelmap' can only be specified once"),
+            Self::Later(what) => write!(f, "{what} is not available in this version yet"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What stock has and this version does not have yet.
+//!
+//! Everything here is recognised and checked as stock does it, and then refused with a message
+//! that names it: an option that is silently ignored could delete the wrong flows. A feature
+//! arrives by deleting its row.
+
+use super::error::Error;
+use super::lowargs::{LowArgs, OutputWord};
+use super::options::{Id, Table, Verb};
+
+/// When a row applies.
+enum When {
+    Command(Verb),
+    Table(Table),
+    Option(Id),
+    /// As a condition; creating a flow takes it as a target.
+    Condition(Id),
+    Output(OutputWord),
+}
+
+const LATER: [(When, &str); 13] = [
+    (When::Table(Table::Expect), "the expectation table"),
+    (When::Command(Verb::Stats), "the command `--stats'"),
+    (When::Condition(Id::SrcNat), "filtering by `--src-nat'"),
+    (When::Condition(Id::DstNat), "filtering by `--dst-nat'"),
+    (When::Option(Id::AnyNat), "filtering by `--any-nat'"),
+    (When::Option(Id::Label), "the option `--label'"),
+    (When::Option(Id::LabelAdd), "the option `--label-add'"),
+    (When::Option(Id::LabelDel), "the option `--label-del'"),
+    (When::Option(Id::Labelmap), "the option `--labelmap'"),
+    (When::Output(OutputWord::Xml), "the output `xml'"),
+    (
+        When::Output(OutputWord::Ktimestamp),
+        "the output `ktimestamp'",
+    ),
+    (When::Output(OutputWord::Labels), "the output `labels'"),
+    (When::Output(OutputWord::Save), "the output `save'"),
+];
+
+/// What the batch mode is called, which is looked for before any option.
+pub const LOAD_FILE: &str = "the command `--load-file'";
+
+/// Refuses what this version does not have.
+pub fn refuse(args: &LowArgs) -> Result<(), Error> {
+    let creates = matches!(args.verb, Some(Verb::Create | Verb::Add));
+    let applies = |when: &When| match when {
+        When::Command(verb) => args.verb == Some(*verb),
+        When::Table(table) => args.table == *table,
+        When::Option(id) => args.has(*id),
+        When::Condition(id) => !creates && args.has(*id),
+        When::Output(word) => args.output.contains(word),
+    };
+    match LATER.iter().find(|(when, _)| applies(when)) {
+        Some((_, what)) => Err(Error::Later((*what).into())),
+        None => Ok(()),
+    }
+}

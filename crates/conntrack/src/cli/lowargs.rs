@@ -1,0 +1,433 @@
+//! What was typed: every option with its value read, and nothing decided yet.
+//!
+//! Options are read in their order and the first wrong one ends it, as in stock. A repeated
+//! option replaces the earlier one, except for the lists, which grow. What the options mean
+//! together is the business of [`matrix`](super::matrix) and [`hiargs`](super::hiargs).
+
+use std::net::IpAddr;
+
+use flow::filter::State;
+use flow::{DccpRole, Family, Protocol, Status};
+
+use super::error::Error;
+use super::options::{Id, Opt, Table, Verb};
+use super::protocols::{Field, ProtoOpt, Row, Value};
+use super::scan::{Key, Scanner, Typed};
+use super::value::{self, List, ListWord};
+
+/// What the command line's meaning depends on besides its words.
+pub struct Environment<'a> {
+    /// The first word that is no option ends the options (`POSIXLY_CORRECT`).
+    pub posix: bool,
+    /// The number of a protocol by its name in the system's database.
+    pub protocol_number: &'a dyn Fn(&str) -> Option<u8>,
+}
+
+/// A word of `-u`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusWord {
+    /// Bits of the status; `UNSET` has none.
+    Bits(Status),
+    /// The bit that is clear when no answer was seen.
+    Unreplied,
+}
+
+/// In the order in which a prefix is looked up.
+const STATUS_WORDS: [(&str, StatusWord); 7] = [
+    ("ASSURED", StatusWord::Bits(Status::ASSURED)),
+    ("SEEN_REPLY", StatusWord::Bits(Status::SEEN_REPLY)),
+    ("UNSET", StatusWord::Bits(Status(0))),
+    ("FIXED_TIMEOUT", StatusWord::Bits(Status::FIXED_TIMEOUT)),
+    ("EXPECTED", StatusWord::Bits(Status::EXPECTED)),
+    ("OFFLOAD", StatusWord::Bits(Status::OFFLOAD)),
+    ("HW_OFFLOAD", StatusWord::Bits(Status::HW_OFFLOAD)),
+];
+
+/// The one word that is not looked up by prefix.
+fn unreplied(word: &str) -> Option<StatusWord> {
+    word.starts_with("UNREPLIED")
+        .then_some(StatusWord::Unreplied)
+}
+
+/// Kinds of events, as `-e` names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventMask(pub u8);
+
+impl EventMask {
+    /// New flows.
+    pub const NEW: Self = Self(1);
+    /// Changed flows.
+    pub const UPDATES: Self = Self(2);
+    /// Ended flows.
+    pub const DESTROY: Self = Self(4);
+    /// All of them.
+    pub const ALL: Self = Self(7);
+
+    /// Whether all kinds of `other` are wanted.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+const EVENT_WORDS: [(&str, EventMask); 4] = [
+    ("ALL", EventMask::ALL),
+    ("NEW", EventMask::NEW),
+    ("UPDATES", EventMask::UPDATES),
+    ("DESTROY", EventMask::DESTROY),
+];
+
+/// A word of `-o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputWord {
+    /// `xml`
+    Xml,
+    /// `extended`
+    Extended,
+    /// `timestamp`
+    Timestamp,
+    /// `id`
+    Id,
+    /// `ktimestamp`
+    Ktimestamp,
+    /// `labels`
+    Labels,
+    /// `userspace`, which has no effect
+    Userspace,
+    /// `save`
+    Save,
+}
+
+const OUTPUT_WORDS: [(&str, OutputWord); 8] = [
+    ("xml", OutputWord::Xml),
+    ("extended", OutputWord::Extended),
+    ("timestamp", OutputWord::Timestamp),
+    ("id", OutputWord::Id),
+    ("ktimestamp", OutputWord::Ktimestamp),
+    ("labels", OutputWord::Labels),
+    ("userspace", OutputWord::Userspace),
+    ("save", OutputWord::Save),
+];
+
+/// An address with an optional prefix length or mask; the one given last counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddrArg {
+    /// The address.
+    pub addr: Option<IpAddr>,
+    /// `/LEN` behind it.
+    pub prefix: Option<u8>,
+    /// `--mask-src` or `--mask-dst`.
+    pub mask: Option<IpAddr>,
+}
+
+/// Target or condition of a translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatArg {
+    /// The address.
+    pub addr: IpAddr,
+    /// The port.
+    pub port: Option<u16>,
+}
+
+/// A command line as it was typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LowArgs {
+    /// The command.
+    pub verb: Option<Verb>,
+    /// What it is about.
+    pub table: Table,
+    given: u32,
+    given_of_protocols: Vec<&'static ProtoOpt>,
+    /// `-f`, or the family of the addresses.
+    pub family: Option<Family>,
+    /// `-s` and `--mask-src`.
+    pub src: AddrArg,
+    /// `-d` and `--mask-dst`.
+    pub dst: AddrArg,
+    /// `-r`
+    pub reply_src: Option<IpAddr>,
+    /// `-q`
+    pub reply_dst: Option<IpAddr>,
+    /// `-p`
+    pub protocol: Option<Protocol>,
+    /// Ports, keys and ICMP fields, in the order of [`Field`].
+    pub numbers: [Option<u32>; FIELDS],
+    /// `--state`
+    pub state: Option<State>,
+    /// `--role`
+    pub role: Option<DccpRole>,
+    /// `-t`
+    pub timeout: Option<u32>,
+    /// `-u`
+    pub status: Vec<ListWord<StatusWord>>,
+    /// `-e`
+    pub events: EventMask,
+    /// `-m`
+    pub mark: Option<(u32, Option<u32>)>,
+    /// `-i`
+    pub id: Option<u32>,
+    /// `-n`
+    pub src_nat: Option<NatArg>,
+    /// `-g`
+    pub dst_nat: Option<NatArg>,
+    /// `-j`
+    pub any_nat: Option<NatArg>,
+    /// `-o`
+    pub output: Vec<OutputWord>,
+    /// `-c`
+    pub secmark: Option<u32>,
+    /// `-b`
+    pub buffer_size: Option<u32>,
+    /// `-w`
+    pub zone: Option<u16>,
+    /// `--orig-zone`
+    pub orig_zone: Option<u16>,
+    /// `--reply-zone`
+    pub reply_zone: Option<u16>,
+}
+
+/// Number of places for numbers of protocols.
+const FIELDS: usize = Field::IcmpId as usize + 1;
+
+impl LowArgs {
+    /// Reads a command line without the program's name; warnings go to `notices`.
+    pub fn parse(
+        words: &[String],
+        environment: &Environment<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let mut args = Self::default();
+        let mut scanner = Scanner::new(words, environment.posix);
+        while let Some(Typed { key, value }) = scanner.next()? {
+            match key {
+                Key::Command(command) => args.command(command.verb, command.name, value)?,
+                Key::Option(option) => {
+                    args.option(option, value, environment, notices)?;
+                    if option.id == Id::Protonum {
+                        if let Some(row) = args.protocol.and_then(Row::of) {
+                            scanner.learn(row);
+                        }
+                    }
+                }
+                Key::Protocol(option) => args.protocol_option(option, value.unwrap_or_default())?,
+            }
+        }
+        Ok(args)
+    }
+
+    /// Whether an option was given.
+    pub const fn has(&self, id: Id) -> bool {
+        self.given & id.bit() != 0
+    }
+
+    /// Whether an option of a protocol was given.
+    pub fn has_field(&self, field: Field) -> bool {
+        self.given_of_protocols
+            .iter()
+            .any(|option| option.field == field)
+    }
+
+    /// The name of an option that came with another `-p` of the line.
+    pub fn foreign_option(&self) -> Option<&'static str> {
+        let row = self.protocol.and_then(Row::of);
+        let is_own = |option: &ProtoOpt| {
+            let mut own = row.into_iter().flat_map(Row::options);
+            own.any(|own| own.names == option.names && own.value == option.value)
+        };
+        let foreign = self.given_of_protocols.iter().find(|given| !is_own(given));
+        foreign.map(|option| option.names[0])
+    }
+
+    /// The number of a protocol's option.
+    pub fn number(&self, field: Field) -> Option<u32> {
+        self.numbers[field as usize]
+    }
+
+    fn command(
+        &mut self,
+        verb: Verb,
+        name: &'static str,
+        table: Option<&str>,
+    ) -> Result<(), Error> {
+        if self.verb.replace(verb).is_some() {
+            return Err(Error::SecondCommand);
+        }
+        let Some(word) = table else { return Ok(()) };
+        self.table = Table::parse(word).ok_or_else(|| Error::UnknownTable(word.into()))?;
+        match (self.table, verb) {
+            (Table::Dying | Table::Unconfirmed, Verb::List) => Ok(()),
+            (Table::Dying | Table::Unconfirmed, _) => Err(Error::ListOnly),
+            (Table::Expect, Verb::Update | Verb::Add) => Err(Error::NotOnExpectations(name)),
+            (Table::Expect | Table::Conntrack, _) => Ok(()),
+        }
+    }
+
+    fn option(
+        &mut self,
+        option: &'static Opt,
+        value: Option<&str>,
+        environment: &Environment<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        if option.id == Id::NatRange {
+            notices.push("WARNING: ignoring -a, deprecated option.".into());
+            return Ok(());
+        }
+        if option.id == Id::Labelmap && self.has(Id::Labelmap) {
+            return Err(Error::SecondLabelmap);
+        }
+        self.given |= option.id.bit();
+        if self.has(Id::LabelAdd) && self.has(Id::LabelDel) {
+            return Err(Error::LabelAddAndDel);
+        }
+        let text = value.unwrap_or_default();
+        match option.id {
+            Id::Src
+            | Id::Dst
+            | Id::ReplySrc
+            | Id::ReplyDst
+            | Id::MaskSrc
+            | Id::MaskDst
+            | Id::TupleSrc
+            | Id::TupleDst => self.address(option, text)?,
+            Id::SrcNat => self.src_nat = self.nat(option, value)?,
+            Id::DstNat => self.dst_nat = self.nat(option, value)?,
+            Id::AnyNat => self.any_nat = self.nat(option, value)?,
+            Id::Family => self.join_family(value::family(text)?)?,
+            Id::Protonum => {
+                self.protocol = Some(value::protocol(text, environment.protocol_number)?);
+            }
+            Id::Status => {
+                let list = value::list(text, &STATUS_WORDS, Some(unreplied))?;
+                self.status.extend(self.words(list, notices));
+            }
+            Id::EventMask => {
+                let list = value::list(text, &EVENT_WORDS, None)?;
+                for word in self.words(list, notices) {
+                    self.events.0 |= word.value.0;
+                }
+            }
+            Id::Output => self.output(text, notices)?,
+            Id::Mark => self.mark = Some(value::mark(text)?),
+            Id::FlowId => self.id = Some(value::number(text, option.short)?),
+            Id::Secmark => self.secmark = Some(value::number(text, option.short)?),
+            Id::Zone => self.zone = Some(value::number(text, option.short)?),
+            Id::OrigZone => self.orig_zone = Some(value::number(text, option.short)?),
+            Id::ReplyZone => self.reply_zone = Some(value::number(text, option.short)?),
+            Id::Timeout => self.timeout = Some(decimal_u32(text, option)?),
+            Id::BufferSize => self.buffer_size = Some(decimal_u32(text, option)?),
+            Id::Zero | Id::NatRange | Id::Label | Id::LabelAdd | Id::LabelDel | Id::Labelmap => {}
+        }
+        Ok(())
+    }
+
+    fn words<T>(&self, list: List<T>, notices: &mut Vec<String>) -> Vec<ListWord<T>> {
+        for (word, option) in list.ignored {
+            notices.push(format!("WARNING: ignoring {word}, use {option} instead"));
+        }
+        list.words
+    }
+
+    fn output(&mut self, text: &str, notices: &mut Vec<String>) -> Result<(), Error> {
+        let list = value::list(text, &OUTPUT_WORDS, None)?;
+        let words = self.words(list, notices);
+        self.output.extend(words.iter().map(|word| word.value));
+        let saves = self.output.contains(&OutputWord::Save);
+        let only_saves = self
+            .output
+            .iter()
+            .all(|word| matches!(word, OutputWord::Save | OutputWord::Userspace));
+        if saves && !only_saves {
+            return Err(Error::SaveCombined);
+        }
+        Ok(())
+    }
+
+    fn address(&mut self, option: &'static Opt, text: &str) -> Result<(), Error> {
+        let name = option.id.name();
+        let (addr, prefix) = match option.id {
+            Id::Src | Id::Dst | Id::TupleSrc | Id::TupleDst => value::network(text)?,
+            _ => (value::plain_address(text, name)?, None),
+        };
+        self.join_family(family_of(addr))?;
+        match option.id {
+            Id::Src => self.src.set(addr, prefix),
+            Id::Dst => self.dst.set(addr, prefix),
+            Id::MaskSrc => self.src.set_mask(addr),
+            Id::MaskDst => self.dst.set_mask(addr),
+            Id::ReplySrc => self.reply_src = Some(addr),
+            Id::ReplyDst => self.reply_dst = Some(addr),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn nat(&mut self, option: &'static Opt, text: Option<&str>) -> Result<Option<NatArg>, Error> {
+        let Some(text) = text else { return Ok(None) };
+        let (addr, port) = value::nat(text, option.id.name())?;
+        self.join_family(family_of(addr))?;
+        Ok(Some(NatArg { addr, port }))
+    }
+
+    fn join_family(&mut self, family: Family) -> Result<(), Error> {
+        match self.family.replace(family) {
+            Some(known) if known != family => Err(Error::MixedFamilies),
+            _ => Ok(()),
+        }
+    }
+
+    fn protocol_option(&mut self, option: &'static ProtoOpt, text: &str) -> Result<(), Error> {
+        self.given_of_protocols.push(option);
+        let name = || format!("--{}", option.names[0]);
+        let number = match option.value {
+            Value::Decimal(bits) => value::decimal_up_to(text, &name(), (1 << bits) - 1)?,
+            Value::Key => value::number_up_to(text, &name(), u16::MAX.into())?,
+            Value::TcpState => {
+                self.state = Some(State::Tcp(value::tcp_state(text)?));
+                return Ok(());
+            }
+            Value::SctpState => {
+                self.state = Some(State::Sctp(value::sctp_state(text)?));
+                return Ok(());
+            }
+            Value::DccpState => {
+                self.state = Some(State::Dccp(value::dccp_state(text)?));
+                return Ok(());
+            }
+            Value::Role => {
+                self.role = Some(value::dccp_role(text)?);
+                return Ok(());
+            }
+        };
+        self.numbers[option.field as usize] = u32::try_from(number).ok();
+        Ok(())
+    }
+}
+
+impl AddrArg {
+    fn set(&mut self, addr: IpAddr, prefix: Option<u8>) {
+        self.addr = Some(addr);
+        self.prefix = prefix;
+        if prefix.is_some() {
+            self.mask = None;
+        }
+    }
+
+    fn set_mask(&mut self, mask: IpAddr) {
+        self.mask = Some(mask);
+        self.prefix = None;
+    }
+}
+
+const fn family_of(addr: IpAddr) -> Family {
+    match addr {
+        IpAddr::V4(_) => Family::Ipv4,
+        IpAddr::V6(_) => Family::Ipv6,
+    }
+}
+
+/// A number of seconds or bytes.
+fn decimal_u32(text: &str, option: &Opt) -> Result<u32, Error> {
+    let name = format!("--{}", option.names[0]);
+    let number = value::decimal_up_to(text, &name, u32::MAX.into())?;
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+}

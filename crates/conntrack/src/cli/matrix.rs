@@ -1,0 +1,75 @@
+//! Which options a command needs and which it does not take.
+//!
+//! Violations are searched for in the order of the table, the general options first, then those
+//! of the protocol, so that a line with several mistakes is answered as by stock.
+
+use super::error::Error;
+use super::lowargs::LowArgs;
+use super::options::{Id, OPTIONS, Rule, Verb};
+use super::protocols::{Field, Row};
+
+/// Checks the options against the command.
+pub fn check(args: &LowArgs) -> Result<(), Error> {
+    if args.has(Id::AnyNat) && (args.has(Id::SrcNat) || args.has(Id::DstNat)) {
+        return Err(Error::AnyNatWithOther);
+    }
+    let Some(verb) = args.verb else {
+        return match OPTIONS.iter().find(|option| args.has(option.id)) {
+            Some(option) => Err(Error::Illegal(option.names[0])),
+            None => Ok(()),
+        };
+    };
+    for option in &OPTIONS {
+        let rule = Rule::of(option.matrix, verb, args.table);
+        check_one(rule, args.has(option.id), option.names[0])?;
+    }
+    if Rule::of(Id::Src.row().matrix, verb, args.table) == Rule::Pair {
+        let given = [Id::Src, Id::Dst, Id::ReplySrc, Id::ReplyDst].map(|id| args.has(id));
+        check_pairs(given, [("src", "dst"), ("reply-src", "reply-dst")])?;
+    }
+    check_protocol(args, verb)
+}
+
+fn check_one(rule: Rule, given: bool, name: &'static str) -> Result<(), Error> {
+    match (rule, given) {
+        (Rule::Required, false) => Err(Error::Needed(name)),
+        (Rule::Rejected, true) => Err(Error::Illegal(name)),
+        _ => Ok(()),
+    }
+}
+
+/// One of the two pairs has to be complete; what is there tells which one is asked for.
+fn check_pairs(
+    [a, b, c, d]: [bool; 4],
+    [first, second]: [(&'static str, &'static str); 2],
+) -> Result<(), Error> {
+    if a && b || c && d {
+        return Ok(());
+    }
+    let (src, dst) = if !a && !b && (c || d) { second } else { first };
+    Err(Error::PairNeeded(src, dst))
+}
+
+fn check_protocol(args: &LowArgs, verb: Verb) -> Result<(), Error> {
+    // The help of a protocol is shown whatever else was typed.
+    if verb == Verb::Help {
+        return Ok(());
+    }
+    // What another protocol of the line brought and this one does not have.
+    if let Some(foreign) = args.foreign_option() {
+        return Err(Error::Illegal(foreign));
+    }
+    let Some(row) = args.protocol.and_then(Row::of) else {
+        return Ok(());
+    };
+    for option in row.options() {
+        let rule = Rule::of(option.matrix, verb, args.table);
+        check_one(rule, args.has_field(option.field), option.names[0])?;
+    }
+    let source = row.options().find(|option| option.field == Field::Src);
+    if source.is_some_and(|option| Rule::of(option.matrix, verb, args.table) == Rule::Pair) {
+        let fields = [Field::Src, Field::Dst, Field::ReplySrc, Field::ReplyDst];
+        check_pairs(fields.map(|field| args.has_field(field)), row.pairs)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,503 @@
+//! Command lines and what they are answered with, as data.
+//!
+//! The expectations on the left of a comment `stock` were taken from the stock program; the
+//! others are differences listed in docs/compat.md.
+
+use super::*;
+use flow::Protocol;
+
+fn parse_words(line: &[&str]) -> (Result<Job, Error>, Vec<String>) {
+    let words: Vec<String> = line.iter().map(ToString::to_string).collect();
+    let environment = Environment {
+        posix: false,
+        protocol_number: &|name| (name == "igmp").then_some(2),
+    };
+    let mut notices = Vec::new();
+    (parse(&words, &environment, &mut notices), notices)
+}
+
+/// Words are separated by blanks.
+fn job(line: &str) -> Result<Job, Error> {
+    parse_words(&line.split(' ').collect::<Vec<_>>()).0
+}
+
+/// A line that is refused, with its diagnostic and exit status.
+fn refused(line: &str, status: u8, text: &str) {
+    let error = job(line).expect_err(line);
+    assert_eq!(error.to_string(), text, "{line}");
+    assert_eq!(error.status(), status, "{line}");
+}
+
+/// A line that is accepted.
+fn accepted(line: &str) -> Job {
+    job(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+#[test]
+fn violations_are_found_in_the_order_of_the_table() {
+    for (line, text) in [
+        (
+            "-I",
+            "You need to supply the `--protonum' option for this command",
+        ),
+        (
+            "-I -z",
+            "You need to supply the `--protonum' option for this command",
+        ),
+        (
+            "-I -p tcp",
+            "You need to supply the `--timeout' option for this command",
+        ),
+        ("-I -p tcp -t 5", "you have to specify `--src' and `--dst'"),
+        (
+            "-I -p tcp -t 5 -s 1.1.1.1",
+            "you have to specify `--src' and `--dst'",
+        ),
+        (
+            "-I -p tcp -t 5 -r 1.1.1.1",
+            "you have to specify `--reply-src' and `--reply-dst'",
+        ),
+        (
+            "-I -p tcp -t 5 -s 1.1.1.1 -d 2.2.2.2",
+            "You need to supply the `--state' option for this command",
+        ),
+        (
+            "-G -p udp -s 1.1.1.1 -d 2.2.2.2",
+            "you have to specify `--sport' and `--dport'",
+        ),
+        (
+            "-G -p udp -s 1.1.1.1 -d 2.2.2.2 --reply-port-src 1",
+            "you have to specify `--reply-src-port' and `--reply-dst-port'",
+        ),
+        (
+            "-G -p gre -s 1.1.1.1 -d 2.2.2.2 --reply-key-src 1",
+            "you have to specify `--reply-src-key' and `--reply-dst-key'",
+        ),
+    ] {
+        refused(line, 2, text);
+    }
+}
+
+#[test]
+fn options_that_do_not_go_with_the_command_are_named() {
+    for (line, text) in [
+        ("-L -t 5", "Illegal option `--timeout' with this command"),
+        (
+            "-L -e NEW",
+            "Illegal option `--event-mask' with this command",
+        ),
+        ("-C -z", "Illegal option `--zero' with this command"),
+        ("-V -z", "Illegal option `--zero' with this command"),
+        ("-F -s 1.1.1.1", "Illegal option `--src' with this command"),
+        ("-h -s 1.1.1.1", "Illegal option `--src' with this command"),
+        ("-w 5", "Illegal option `--zone' with this command"),
+        (
+            "-L -p sctp --orig-vtag 5",
+            "Illegal option `--orig-vtag' with this command",
+        ),
+        (
+            "-L -j -n",
+            "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'",
+        ),
+        ("-L -z -p tcp", "Can't use -z with filtering parameters"),
+        (
+            "-L --mask-src 255.0.0.0",
+            "Can't use --mask-src without --src",
+        ),
+        (
+            "-D --mask-dst 255.0.0.0",
+            "Can't use --mask-dst without --dst",
+        ),
+        (
+            "-E expect -f ipv4",
+            "Illegal option `--family' with this command",
+        ),
+        (
+            "-I expect",
+            "You need to supply the `--src' option for this command",
+        ),
+    ] {
+        refused(line, 2, text);
+    }
+}
+
+#[test]
+fn commands_and_tables_are_checked_while_reading() {
+    for (line, text) in [
+        ("-L -L", "Invalid commands combination"),
+        ("-L foo", "unknown type `foo'"),
+        ("-V foo", "unknown type `foo'"),
+        (
+            "-D dying",
+            "Can't do that command with tables `dying' and `unconfirmed'",
+        ),
+        ("-U expect", "Can't do --update on expectations"),
+        ("-A expect", "Can't do --add on expectations"),
+        ("-L -Q", "unknown option `-Q'"),
+        ("-L -R foo", "unknown option `-R'"),
+        ("-R", "unknown option `-R'"),
+        ("-L --icmp-type 5", "unknown option `--icmp-type'"),
+        ("-L -p icmp --sport 5", "unknown option `--sport'"),
+        ("-L -s", "option `-s' requires an argument"),
+    ] {
+        refused(line, 2, text);
+    }
+}
+
+#[test]
+fn values_are_checked_while_reading() {
+    for (line, status, text) in [
+        ("-L -s 1.1.1.1 -d ::1", 2, "mismatched address family"),
+        ("-L -f ipv6 -s 1.1.1.1", 2, "mismatched address family"),
+        (
+            "-L -s 1.1.1.1 --mask-src ffff::",
+            2,
+            "mismatched address family",
+        ),
+        ("-L -p foo", 2, "`foo' unsupported protocol"),
+        ("-L -f inet", 2, "`inet' unsupported protocol"),
+        ("-L -u foo", 2, "Bad parameter `foo'"),
+        ("-L -m foo", 1, "unexpected value 'foo' with -m option"),
+        ("-L -w 65536", 1, "unexpected value '65536' with -w option"),
+        ("-L --orig-zone x", 1, "unexpected value 'x' with -( option"),
+        ("-D -i -5", 1, "unexpected value '-5' with -i option"),
+        ("-L -p tcp --state foo", 2, "unknown TCP state `foo'"),
+        ("-L -p sctp --state foo", 2, "unknown SCTP state `foo'"),
+        ("-I -p dccp --role foo", 2, "Unknown DCCP role `foo'"),
+        (
+            "-L -o save,xml",
+            1,
+            "cannot combine save output with any other output type, use -o save only",
+        ),
+        (
+            "-L -p udp --sport 70000",
+            2,
+            "invalid value `70000' for `--sport', a number up to 65535 is expected",
+        ),
+        (
+            "-D -t abc",
+            2,
+            "invalid value `abc' for `--timeout', a number up to 4294967295 is expected",
+        ),
+    ] {
+        refused(line, status, text);
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (line, what) in [
+        ("-R file", "the command `--load-file'"),
+        ("-L expect", "the expectation table"),
+        ("-S", "the command `--stats'"),
+        ("-L -n", "filtering by `--src-nat'"),
+        ("-D -g 1.1.1.1", "filtering by `--dst-nat'"),
+        ("-L -j", "filtering by `--any-nat'"),
+        ("-L -l foo", "the option `--label'"),
+        ("-L -o xml", "the output `xml'"),
+        ("-L -o save", "the output `save'"),
+        ("-L -o labels", "the output `labels'"),
+        ("-L -o ktimestamp", "the output `ktimestamp'"),
+    ] {
+        refused(
+            line,
+            2,
+            &format!("{what} is not available in this version yet"),
+        );
+    }
+}
+
+/// compat: cli-41
+#[test]
+fn a_mark_that_nothing_can_have_is_refused() {
+    refused(
+        "-L -m 5/3",
+        2,
+        "mark 0x5 has bits outside of its mask 0x3, nothing can match",
+    );
+    accepted("-U -m 5/3");
+}
+
+#[test]
+fn ignored_words_leave_a_notice() {
+    let (job, notices) = parse_words(&["-a", "x", "-L", "-o", "s"]);
+    assert!(job.is_ok());
+    assert_eq!(
+        notices,
+        [
+            "WARNING: ignoring -a, deprecated option.",
+            "WARNING: ignoring SRC_NAT, use --src-nat instead",
+        ]
+    );
+}
+
+#[test]
+fn without_a_command_there_is_help() {
+    assert_eq!(parse_words(&[]).0, Ok(Job::Help(None)));
+    assert_eq!(accepted("foo"), Job::Help(None));
+    assert_eq!(accepted("-h -p tcp"), Job::Help(Some(Protocol::TCP)));
+    assert_eq!(accepted("-V"), Job::Version);
+}
+
+mod meaning {
+    //! What accepted lines mean.
+
+    use super::*;
+    use flow::filter::{AddrFilter, StatusMatch};
+    use flow::{Addrs, Dir, Flow, Icmp, L4, Mark, Ports, Status, Tuple, Zone};
+
+    fn filter(line: &str) -> flow::filter::FlowFilter {
+        match accepted(line) {
+            Job::List { filter, .. }
+            | Job::Delete { filter, .. }
+            | Job::Update { filter, .. }
+            | Job::Follow { filter, .. } => filter,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn created(line: &str) -> Flow<'static> {
+        match accepted(line) {
+            Job::Create {
+                flow: Some(flow), ..
+            } => *flow,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn v4(src: [u8; 4], dst: [u8; 4]) -> Addrs {
+        Addrs::V4 {
+            src: src.into(),
+            dst: dst.into(),
+        }
+    }
+
+    #[test]
+    fn the_prefix_or_mask_given_last_counts() {
+        let network = |len| AddrFilter::network([1, 2, 3, 4].into(), len);
+        let mask = AddrFilter::masked([1, 2, 3, 4].into(), [255, 0, 0, 255].into());
+        for (line, expected) in [
+            ("-L -s 1.2.3.4", network(32)),
+            ("-L -s 1.2.3.4/32", network(32)),
+            ("-L -s 1.2.3.4/", network(0)),
+            ("-L -s 1.2.3.4/24", network(24)),
+            ("-L -s 1.2.3.4 --mask-src 255.0.0.255", mask),
+            ("-L --mask-src 255.0.0.255 -s 1.2.3.4", mask),
+            ("-L --mask-src 255.0.0.255 -s 1.2.3.4/24", network(24)),
+            ("-L -s 1.2.3.4/24 --mask-src 255.0.0.255", mask),
+        ] {
+            assert_eq!(filter(line).tuple.orig.src, expected, "{line}");
+        }
+    }
+
+    /// compat: cli-1, cli-2, cli-3
+    #[test]
+    fn status_words_add_up() {
+        let any = StatusMatch::ANY;
+        let saved = Status(0x407);
+        for (line, expected) in [
+            ("-L -u ASSURED,SEEN_REPLY", any.with(Status(6))),
+            ("-L -u a -u seen", any.with(Status(6))),
+            ("-D -u !ASSURED", any.without(Status::ASSURED)),
+            ("-D -u UNREPLIED", any.without(Status::SEEN_REPLY)),
+            ("-L -u UNSET", any.without(saved)),
+            ("-L -u OFFLOAD", any.with(Status::OFFLOAD)),
+        ] {
+            assert_eq!(filter(line).status, Some(expected), "{line}");
+        }
+        assert_eq!(filter("-L -u SRC_NAT").status, None);
+    }
+
+    #[test]
+    fn values_of_an_update_are_no_conditions() {
+        let Job::Update { filter, change, .. } =
+            accepted("-U -p tcp --state CLOSE -m 1/3 -u ASSURED -t 7 -i 9")
+        else {
+            panic!("an update");
+        };
+        assert_eq!(
+            (filter.state, filter.mark, filter.status),
+            (None, None, None)
+        );
+        assert_eq!((filter.timeout, filter.id), (None, Some(9)));
+        assert_eq!((change.timeout, change.mark), (Some(7), Some((1, Some(3)))));
+        assert_eq!(change.status, Some(Status::ASSURED));
+    }
+
+    #[test]
+    fn an_update_asks_for_what_differs() {
+        let change = |line: &str| match accepted(line) {
+            Job::Update { change, .. } => change,
+            other => panic!("{other:?}"),
+        };
+        let ports = Ports { src: 1, dst: 2 };
+        let mut flow = Flow::new(Tuple::new(v4([1; 4], [2; 4]), L4::Udp(ports)));
+        flow.mark = Some(Mark(0x1234));
+        flow.status = Some(Status::CONFIRMED | Status::SEEN_REPLY);
+        flow.timeout = Some(30);
+        flow.zone = Some(Zone(5));
+        let mark = |line: &str, flow: &Flow<'_>| change(line).request(flow)?.mark;
+        assert_eq!(mark("-U -m 7", &flow), Some(Mark(7)));
+        assert_eq!(mark("-U -m 0x1234", &flow), None);
+        assert_eq!(mark("-U -m 0/0xff00", &flow), Some(Mark(0x34)));
+        assert_eq!(mark("-U -m 42/0xff", &flow), Some(Mark(0x122a)));
+        let status = |line: &str| change(line).request(&flow)?.status;
+        assert_eq!(status("-U -u SEEN_REPLY"), None);
+        assert_eq!(status("-U -u ASSURED"), Some(Status(0xe)));
+        assert_eq!(change("-U -t 30").request(&flow), None);
+        let request = change("-U -t 31").request(&flow).unwrap();
+        // compat: cli-11
+        assert_eq!((request.timeout, request.zone), (Some(31), Some(Zone(5))));
+    }
+
+    /// The side that was not given is the mirror image of the other (compat: cli-47).
+    #[test]
+    fn a_new_flow_is_completed() {
+        let udp = |src, dst| L4::Udp(Ports { src, dst });
+        let there = v4([1, 1, 1, 1], [2, 2, 2, 2]);
+        let back = there.inverse();
+        let translated = v4([3, 3, 3, 3], [1, 1, 1, 1]);
+        for (options, orig, reply) in [
+            (
+                "-s 1.1.1.1 -d 2.2.2.2 --sport 5 --dport 9",
+                (there, udp(5, 9)),
+                (back, udp(9, 5)),
+            ),
+            (
+                "-r 2.2.2.2 -q 1.1.1.1 --reply-port-src 9 --reply-port-dst 5",
+                (there, udp(5, 9)),
+                (back, udp(9, 5)),
+            ),
+            (
+                "-r 2.2.2.2 -q 1.1.1.1 --sport 5 --dport 9",
+                (there, udp(5, 9)),
+                (back, udp(9, 5)),
+            ),
+            (
+                "-s 1.1.1.1 -d 2.2.2.2 --reply-port-src 9 --reply-port-dst 5",
+                (there, udp(5, 9)),
+                (back, udp(9, 5)),
+            ),
+            (
+                "-s 1.1.1.1 -d 2.2.2.2 -r 3.3.3.3 --sport 5 --dport 9 --reply-port-src 80",
+                (there, udp(5, 9)),
+                (translated, udp(80, 5)),
+            ),
+        ] {
+            let flow = created(&format!("-I -p udp -t 60 {options}"));
+            assert_eq!((flow.orig.addrs, flow.orig.l4), orig, "{options}");
+            let got = flow.reply.map(|reply| (reply.addrs, reply.l4));
+            assert_eq!(got, Some(reply), "{options}");
+        }
+    }
+
+    #[test]
+    fn an_icmp_flow_needs_a_type_with_an_answer() {
+        let line = "-I -p icmp -t 60 --icmp-type 8 --icmp-code 0 --icmp-id 7 -s 1.1.1.1 -d 2.2.2.2";
+        let reply = created(line).reply.unwrap();
+        let icmp = Icmp {
+            kind: 0,
+            code: 0,
+            id: 7,
+        };
+        assert_eq!(reply.l4, L4::Icmp(icmp));
+        let untracked = "-A -p icmp -t 60 --icmp-type 3 --icmp-code 0 -s 1.1.1.1 -d 2.2.2.2";
+        let expected = Job::Create {
+            flow: None,
+            or_update: true,
+        };
+        assert_eq!(accepted(untracked), expected);
+    }
+
+    #[test]
+    fn a_flow_is_looked_up_by_either_side() {
+        let lookup = |line: &str| match accepted(line) {
+            Job::Get(lookup) => (lookup.dir, lookup.tuple.addrs),
+            other => panic!("{other:?}"),
+        };
+        let there = v4([1, 1, 1, 1], [2, 2, 2, 2]);
+        assert_eq!(
+            lookup("-G -p udp -s 1.1.1.1 -d 2.2.2.2 --sport 1 --dport 2"),
+            (Dir::Original, there)
+        );
+        // compat: cli-30
+        assert_eq!(
+            lookup("-G -p udp -r 1.1.1.1 -q 2.2.2.2 --reply-port-src 1 --reply-port-dst 2"),
+            (Dir::Reply, there)
+        );
+    }
+}
+
+mod property {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// Words that mean something, so that deep paths are reached, and arbitrary ones.
+    fn word() -> impl Strategy<Value = String> {
+        let known: Vec<String> = options::OPTIONS
+            .iter()
+            .flat_map(|option| {
+                let letter = format!("-{}", char::from(option.short));
+                let long = option.names.iter().map(|name| format!("--{name}"));
+                long.chain([letter])
+            })
+            .chain(
+                options::COMMANDS
+                    .iter()
+                    .map(|c| format!("-{}", char::from(c.short))),
+            )
+            .chain(
+                [
+                    "tcp",
+                    "udp",
+                    "sctp",
+                    "dccp",
+                    "icmp",
+                    "icmpv6",
+                    "gre",
+                    "igmp",
+                    "1.2.3.4",
+                    "1.2.3.4/24",
+                    "::1",
+                    "::1/0",
+                    "[::1]:80",
+                    "1.2.3.4:80",
+                    "ipv4",
+                    "ipv6",
+                    "5",
+                    "0x5/0xff",
+                    "ASSURED,!SEEN",
+                    "UNREPLIED",
+                    "ESTABLISHED",
+                    "xml,id",
+                    "--sport",
+                    "--dport",
+                    "--state",
+                    "--icmp-type",
+                    "--srckey",
+                    "--role",
+                    "expect",
+                    "--",
+                ]
+                .map(String::from),
+            )
+            .collect();
+        prop_oneof![
+            4 => prop::sample::select(known),
+            1 => "[-=!,/:a-z0-9]{0,12}",
+            1 => any::<String>(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(words in vec(word(), 0..12)) {
+            let line: Vec<&str> = words.iter().map(String::as_str).collect();
+            if let Err(error) = parse_words(&line).0 {
+                prop_assert!(matches!(error.status(), 1 | 2));
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Where a command writes.
+//!
+//! Standard output is collected and written in pieces of 64 KiB, or when a command says that
+//! somebody is waiting. It never goes through the standard library's line buffer.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+/// Bytes after which the buffer is written.
+const PIECE: usize = 64 * 1024;
+
+/// What a command shows, and what it has to say about it.
+pub struct Console<'a> {
+    /// Standard output.
+    pub out: Output,
+    /// Says a line on standard error, at once.
+    pub notice: &'a mut dyn FnMut(&str),
+}
+
+/// A buffered file.
+#[derive(Debug)]
+pub struct Output {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl Output {
+    /// Writes to what this descriptor refers to.
+    pub fn new(descriptor: impl AsFd) -> io::Result<Self> {
+        Ok(Self {
+            file: File::from(descriptor.as_fd().try_clone_to_owned()?),
+            // One entry more than a piece fits without growing.
+            buffer: Vec::with_capacity(PIECE + 4096),
+        })
+    }
+
+    /// Where to append what is to be shown.
+    pub const fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Writes the buffer if it has grown to a piece.
+    pub fn flush_full(&mut self) -> io::Result<()> {
+        if self.buffer.len() < PIECE {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Writes the buffer. What could not be written is dropped, so that a failing descriptor is
+    /// reported once and not with every line.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        written
+    }
+}

@@ -1,0 +1,164 @@
+//! `-E`: shows changes as they happen, until interrupted.
+//!
+//! Waking up is what an event costs. A first event after silence is shown at once; while they
+//! keep coming, half a millisecond passes between two looks at the socket, and hundreds are shown
+//! together. A large receive buffer bridges the time when the output does not move.
+
+use std::thread;
+use std::time::Duration;
+
+use flow::filter::FlowFilter;
+use flow::render::{self, Record, Sender, Show};
+use flow::{Event, Name, Object, Origin};
+use linux::clock;
+use linux::poller::{Interest, Poller};
+use linux::process::{Signal, Signals};
+use linux::table::{Events, Notice, Origins, Watch};
+
+use super::program::Programs;
+use super::{Console, Done, Failure};
+use crate::cli::lowargs::EventMask;
+
+/// Receive buffer when none is asked for: room for about 25,000 events.
+const BUFFER_DEFAULT: usize = 32 * 1024 * 1024;
+
+/// Datagrams read before the output is written.
+const READ_MAX: usize = 1024;
+
+/// Events in one look at the socket above which it is worth to wait for more.
+const BUSY: usize = 16;
+
+/// Time between two looks while events keep coming.
+const PAUSE: Duration = Duration::from_micros(500);
+
+pub fn run(
+    filter: &FlowFilter,
+    kinds: EventMask,
+    show: &Show,
+    buffer_size: Option<u32>,
+    console: &mut Console<'_>,
+) -> Result<Done, Failure> {
+    let signals =
+        Signals::open(&[Signal::Terminate, Signal::Interrupt]).map_err(Failure::System)?;
+    let mut events = subscribe(kinds, buffer_size, console)?;
+    let mut poller = Poller::new().map_err(Failure::System)?;
+    poller
+        .add(&signals, 0, Interest::Read)
+        .and_then(|()| poller.add(&events, 1, Interest::Read))
+        .map_err(Failure::System)?;
+    let mut watcher = Watcher {
+        filter,
+        show,
+        programs: Programs::default(),
+        count: 0,
+    };
+    loop {
+        poller.wait(None).map_err(Failure::System)?.for_each(drop);
+        if signals.receive().map_err(Failure::System)?.is_some() {
+            break;
+        }
+        loop {
+            let now = clock::wall();
+            let drained = events
+                .drain(READ_MAX, |notice| watcher.notice(notice, now, console))
+                .map_err(Failure::System)?;
+            if drained.more {
+                console.out.flush_full()?;
+                continue;
+            }
+            console.out.flush()?;
+            if drained.datagrams < BUSY {
+                break;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+    Ok(Done::counted(watcher.count, "flow events have been shown"))
+}
+
+/// Opens the subscription, with the buffer that was asked for.
+fn subscribe(
+    kinds: EventMask,
+    buffer_size: Option<u32>,
+    console: &mut Console<'_>,
+) -> Result<Events, Failure> {
+    // Stock hands the number to the kernel, which doubles it; `linux` takes what shall come out.
+    let asked = buffer_size.and_then(|bytes| usize::try_from(bytes).ok());
+    let receive_buffer = asked.map_or(BUFFER_DEFAULT, |bytes| bytes.saturating_mul(2));
+    let watch = Watch {
+        flows_new: kinds.contains(EventMask::NEW),
+        flows_update: kinds.contains(EventMask::UPDATES),
+        flows_destroy: kinds.contains(EventMask::DESTROY),
+        receive_buffer: Some(receive_buffer),
+        ..Watch::FLOWS
+    };
+    let events = Events::open(&watch, Origins::new()).map_err(Failure::Subscribe)?;
+    if asked.is_some() {
+        let granted = events.receive_buffer().map_err(Failure::System)?;
+        (console.notice)(&format!(
+            "NOTICE: Netlink socket buffer size has been set to {granted} bytes."
+        ));
+    }
+    Ok(events)
+}
+
+struct Watcher<'a> {
+    filter: &'a FlowFilter,
+    show: &'a Show,
+    programs: Programs,
+    count: u64,
+}
+
+impl Watcher<'_> {
+    fn notice(&mut self, notice: Notice<'_>, now: Duration, console: &mut Console<'_>) {
+        match notice {
+            Notice::Event(event) => self.event(&event.value, now, console),
+            Notice::Overrun => {
+                for line in [
+                    "WARNING: We have hit ENOBUFS! We are losing events.",
+                    "This message means that the current netlink socket buffer size is too small.",
+                    "Please, check --buffer-size in conntrack(8) manpage.",
+                ] {
+                    (console.notice)(line);
+                }
+            }
+            Notice::Truncated => {
+                (console.notice)("WARNING: an event was too long and is not shown.");
+            }
+            Notice::Malformed(reason) => {
+                (console.notice)(&format!(
+                    "WARNING: an event could not be understood: {reason}"
+                ));
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>, now: Duration, console: &mut Console<'_>) {
+        let Object::Flow(flow) = &event.object else {
+            return;
+        };
+        if !self.filter.matches(flow) {
+            return;
+        }
+        let sender = match event.origin {
+            Origin::Other(port) => Some(Sender {
+                port,
+                program: self.programs.name(port).map(Name::new),
+            }),
+            Origin::Traffic | Origin::Commit | Origin::Inject | Origin::Flush | Origin::Resync => {
+                None
+            }
+        };
+        let record = Record {
+            flow,
+            event: Some(event.kind),
+            now: now.as_secs(),
+            time: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            sender,
+        };
+        let out = console.out.buffer();
+        render::text(out, &record, self.show);
+        out.push(b'\n');
+        self.count += 1;
+    }
+}

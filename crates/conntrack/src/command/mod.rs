@@ -1,0 +1,163 @@
+//! The commands: from a job to the kernel and back to the terminal.
+//!
+//! One file per command. A command knows flows, filters and the kernel's table, and nothing of
+//! options; what it shows goes to a [`Console`], what it did is a [`Done`].
+
+use std::fmt;
+
+use linux::{Errno, table};
+
+use crate::cli::Job;
+
+mod console;
+mod count;
+mod create;
+mod delete;
+mod dump;
+mod event;
+mod flush;
+mod get;
+mod list;
+mod program;
+mod update;
+
+pub use console::{Console, Output};
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The line for standard error.
+    pub summary: Option<String>,
+    /// The exit status.
+    pub status: u8,
+}
+
+impl Done {
+    /// Nothing to say.
+    pub const SILENT: Self = Self {
+        summary: None,
+        status: 0,
+    };
+
+    /// `N flow entries have been …`; stock never uses the singular.
+    fn counted(count: u64, what: &str) -> Self {
+        Self {
+            summary: Some(format!("{count} {what}.")),
+            status: 0,
+        }
+    }
+
+    /// The same, where having done nothing is a failure.
+    fn counted_or_failed(count: u64, what: &str) -> Self {
+        Self {
+            status: u8::from(count == 0),
+            ..Self::counted(count, what)
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The kernel refused, or could not be asked.
+    Kernel(table::Error),
+    /// A text that stock has for this command and errno.
+    Worded(&'static str),
+    /// Standard output does not take what is written.
+    Output(std::io::Error),
+    /// Waiting or receiving failed.
+    System(linux::SystemError),
+    /// Events could not be subscribed to.
+    Subscribe(linux::SystemError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(error) => match wording(error.errno()) {
+                Some(text) => write!(f, "Operation failed: {text}"),
+                None => match error {
+                    table::Error::System(error) => {
+                        write!(f, "Operation failed: {}", error.reason())
+                    }
+                    other => write!(f, "Operation failed: {other}"),
+                },
+            },
+            Self::Worded(text) => write!(f, "Operation failed: {text}"),
+            Self::Output(error) => {
+                let errno = linux::SystemError::from_io("write", error);
+                write!(f, "cannot write the output: {}", errno.reason())
+            }
+            Self::System(error) => {
+                write!(f, "failed to received netlink event: {}", error.reason())
+            }
+            Self::Subscribe(_) => f.write_str("Can't open netlink socket"),
+        }
+    }
+}
+
+impl Failure {
+    /// A line that stands before the diagnostic itself.
+    pub fn preamble(&self) -> Option<String> {
+        match self {
+            Self::Subscribe(error) => Some(format!("mnl_socket_bind: {}", error.reason())),
+            Self::Kernel(_) | Self::Worded(_) | Self::Output(_) | Self::System(_) => None,
+        }
+    }
+}
+
+impl From<table::Error> for Failure {
+    fn from(error: table::Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// What most commands say instead of the C library's text.
+const fn wording(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::INVAL => Some("invalid parameters"),
+        Errno::PERM => Some("sorry, you must be root or get CAP_NET_ADMIN capability to do this"),
+        _ => None,
+    }
+}
+
+/// Says a failure in the words that a command has for it.
+fn worded(error: table::Error, words: &[(Errno, &'static str)]) -> Failure {
+    match words.iter().find(|(errno, _)| *errno == error.errno()) {
+        Some((_, text)) => Failure::Worded(text),
+        None => Failure::Kernel(error),
+    }
+}
+
+/// Does a job other than showing help or version.
+pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
+    let done = match job {
+        Job::Help(_) | Job::Version => Ok(Done::SILENT),
+        Job::List { filter, kind, show } => list::run(filter, *kind, show, console),
+        Job::Count => count::run(console),
+        Job::Follow {
+            filter,
+            events,
+            show,
+            buffer_size,
+        } => event::run(filter, *events, show, *buffer_size, console),
+        Job::Get(lookup) => get::run(lookup, console),
+        Job::Create { flow, or_update } => create::run(flow.as_deref(), *or_update),
+        Job::Update {
+            filter,
+            change,
+            show,
+        } => update::run(filter, change, show, console),
+        Job::Delete { filter, show } => delete::run(filter, show, console),
+        Job::Flush(family) => flush::run(*family),
+    };
+    // What was shown before a failure is shown all the same.
+    console.out.flush()?;
+    done
+}
