@@ -1,5 +1,8 @@
 //! What a command needs before it can begin: our programs as users get them, and room in the
 //! kernel's table.
+//!
+//! Both are shared by the demo and the measurement; the tests run the programs as `cargo test`
+//! builds them.
 
 use std::fs;
 use std::path::PathBuf;

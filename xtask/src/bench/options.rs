@@ -1,4 +1,6 @@
 //! What the user of `cargo xtask bench` may say.
+//!
+//! Words may stand in any order; of what is said twice the last counts.
 
 use testbed::{Error, Implementation, Result};
 

@@ -1,4 +1,6 @@
 //! The numbers for humans: medians, side by side, with the ratio of ours to stock.
+//!
+//! A row without a number of either is left out, and so is a table without rows.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,6 @@
 //! The counts per kind, and the verdict over a whole run.
+//!
+//! A run is good when everything that exists ran and passed, and left nothing behind.
 
 use std::collections::BTreeMap;
 

@@ -82,7 +82,9 @@ pub fn pure(tree: &Tree) -> Complaints {
     }
     for (file, name) in manifests(tree).filter(|(_, name)| PURE.contains(name)) {
         let may_use = |used: &str| PURE.contains(&used) || PURE_MAY_USE.contains(&used);
-        let foreign = dependencies(file).filter(|d| !d.is_dev && !may_use(d.name));
+        // What is optional is for the tests of others: no program asks for it.
+        let product = dependencies(file).filter(|d| !d.is_dev && !d.is_optional);
+        let foreign = product.filter(|dependency| !may_use(dependency.name));
         complaints.extend(foreign.map(|dependency| {
             let what = format!("{name} is pure and must not use {}", dependency.name);
             file.complaint(dependency.line, &what)
@@ -113,6 +115,7 @@ struct Dependency<'a> {
     name: &'a str,
     line: usize,
     is_dev: bool,
+    is_optional: bool,
 }
 
 /// The manifests of the crates, with the crates' names.
@@ -137,6 +140,7 @@ fn dependencies(manifest: &File) -> impl Iterator<Item = Dependency<'_>> {
             name,
             line,
             is_dev: section.ends_with("dev-dependencies"),
+            is_optional: text.contains("optional = true"),
         })
     })
 }
