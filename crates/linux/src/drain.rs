@@ -17,7 +17,7 @@ pub struct Drained {
     pub more: bool,
 }
 
-/// Hands datagrams and errors of the socket to `sink`, at most `limit` of both (and at least one
+/// Hands datagrams and errors of a non-blocking socket to `sink`, at most `limit` of both (and at least one
 /// is tried). An error that the sink returns ends the drain.
 pub(crate) fn drain(
     ring: &mut Ring,
@@ -64,6 +64,7 @@ mod tests {
     #[track_caller]
     fn check(sent: u8, limit: usize, wanted: Drained) {
         let (left, right) = UnixDatagram::pair().unwrap();
+        right.set_nonblocking(true).unwrap();
         for number in 0..sent {
             left.send(&[number]).unwrap();
         }
@@ -91,6 +92,7 @@ mod tests {
     #[test]
     fn an_error_of_the_sink_ends_it() {
         let (left, right) = UnixDatagram::pair().unwrap();
+        right.set_nonblocking(true).unwrap();
         left.send(b"x").unwrap();
         let mut ring = Ring::new(4, 8);
         let drained = drain(&mut ring, right.as_fd(), 9, |_| Err(Errno::PROTO));

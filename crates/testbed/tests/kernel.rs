@@ -437,6 +437,34 @@ fn traffic_is_its_own_origin() {
         .unwrap();
 }
 
+/// The default of `net.netfilter.nf_conntrack_events` (2, since Linux 5.19) equips a flow for
+/// events only if somebody listens when it is made. Whoever starts later is told neither of
+/// changes nor of the end of older flows, and has to look.
+#[test]
+fn flows_older_than_the_first_listener_are_silent() {
+    let namespace = Namespace::new("silent").unwrap();
+    for (setting, wanted) in [("2", 0), ("1", 2)] {
+        namespace
+            .sysctl("net.netfilter.nf_conntrack_events", setting)
+            .unwrap();
+        namespace
+            .enter(|| {
+                fill([tcp(1)]);
+                let mut events = watch();
+                let mut table = Table::open().unwrap();
+                let changed = Flow {
+                    mark: Some(Mark(9)),
+                    ..tcp(1)
+                };
+                table.execute(&Request::Update(&changed)).unwrap();
+                let key = FlowKey::original(&changed);
+                table.execute(&Request::Delete(&key)).unwrap();
+                assert_eq!(drain(&mut events).len(), wanted, "setting {setting}");
+            })
+            .unwrap();
+    }
+}
+
 #[test]
 fn an_overrun_is_seen_and_ends_with_the_drain() {
     inside(|| {

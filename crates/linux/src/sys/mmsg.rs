@@ -72,8 +72,8 @@ impl Ring {
         self.bytes.len() / self.slot_len
     }
 
-    /// Receives what is there, at most `limit` datagrams and as many as there are slots, without
-    /// waiting. Datagrams of the call before are forgotten.
+    /// Receives what is there from a non-blocking socket: at most `limit` datagrams, and as many as
+    /// there are slots. Datagrams of the call before are forgotten.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, limit: usize) -> Result<usize, Errno> {
         self.received.clear();
         let mut vectors = [libc::iovec {
@@ -141,7 +141,7 @@ fn receive_into(socket: BorrowedFd<'_>, headers: &mut [libc::mmsghdr]) -> Result
             socket.as_raw_fd(),
             headers.as_mut_ptr(),
             len,
-            libc::MSG_DONTWAIT,
+            0,
             ptr::null_mut(),
         )
     };
@@ -157,6 +157,7 @@ mod tests {
     #[test]
     fn datagrams_arrive_in_order_and_truncation_shows() {
         let (left, right) = UnixDatagram::pair().unwrap();
+        right.set_nonblocking(true).unwrap();
         let mut ring = Ring::new(4, 8);
         assert_eq!(ring.receive(right.as_fd(), 4), Err(Errno::AGAIN));
         for text in ["one", "two", "three of them", "four", "five"] {
