@@ -192,7 +192,7 @@ fn check_zero(args: &LowArgs) -> Result<(), Error> {
         Id::Mark,
         Id::Secmark,
         Id::Status,
-        Id::FlowId,
+        Id::Identifier,
         Id::Zone,
         Id::OrigZone,
         Id::ReplyZone,

@@ -308,7 +308,7 @@ impl LowArgs {
             }
             Id::Output => self.output(text, notices)?,
             Id::Mark => self.mark = Some(value::mark(text)?),
-            Id::FlowId => self.id = Some(value::number(text, option.short)?),
+            Id::Identifier => self.id = Some(value::number(text, option.short)?),
             Id::Secmark => self.secmark = Some(value::number(text, option.short)?),
             Id::Zone => self.zone = Some(value::number(text, option.short)?),
             Id::OrigZone => self.orig_zone = Some(value::number(text, option.short)?),

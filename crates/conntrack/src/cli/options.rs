@@ -102,7 +102,7 @@ pub enum Id {
     /// `-m`
     Mark,
     /// `-i`
-    FlowId,
+    Identifier,
     /// `-f`
     Family,
     /// `-n`
@@ -375,7 +375,7 @@ pub const OPTIONS: [Opt; 30] = [
         ("ANY", "Ignored")),
     option(Id::Mark, b'm', &["mark"], Arg::Required, "ooooo-o-------",
         ("VALUE[/MASK]", "Mark: to match, or to set with -I, -A and -U")),
-    option(Id::FlowId, b'i', &["id"], Arg::Required, "x--ooox-------",
+    option(Id::Identifier, b'i', &["id"], Arg::Required, "x--ooox-------",
         ("NUMBER", "The kernel's id of the flow")),
     option(Id::Family, b'f', &["family"], Arg::Required, "oxxooxoo-o----",
         ("ipv4|ipv6", "Layer 3 protocol; both if it is not given")),
