@@ -2,4 +2,7 @@
 //!
 //! A library only so that tests and fuzzing reach its parts; the program is `main.rs`.
 
+pub mod args;
 pub mod config;
+pub mod control;
+pub mod log;

@@ -1,0 +1,370 @@
+//! The daemon's side of the kernel's table: events, dumps, changes, flushes.
+//!
+//! Everything here is a step of bounded work: a portion of events, one read of a dump (about 130
+//! flows), one run of changes (100 requests). The loop calls the steps in turn, so that none of
+//! them keeps an event waiting.
+//!
+//! Subscribing comes before the first dump, so nothing falls between the two; what the node learns
+//! twice that way it can tell apart.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal};
+use flow::filter::{EventFilter, KernelFilter};
+use flow::{Flow, Object, Origin};
+use linux::table::{
+    self, Batch, Dump, DumpKind, Events, Growth, Notice, Origins, Progress, Query, Request, Watch,
+};
+use linux::{Errno, SystemError};
+use nfnetlink::conntrack::request::FlowKey;
+
+use crate::config::model::{EventDelivery, General};
+use crate::daemon::report::{Report, Reports};
+
+/// Receive buffer of the events where the configuration names none: room for some 25,000 events,
+/// which is a third of a second of what one core can make. The kernel takes memory only for what
+/// waits in it.
+const EVENT_BUFFER_LEN: usize = 32 * 1024 * 1024;
+
+/// What `conntrackd -s runtime` shows of the kernel's side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events of flows that were read.
+    pub events: u64,
+    /// Of those, the ones that the filter kept out.
+    pub events_filtered: u64,
+    /// Messages that could not be understood, or that are about something else.
+    pub events_unknown: u64,
+    /// Failures to read events, overruns included.
+    pub events_failed: u64,
+    /// Entries of dumps that could not be understood.
+    pub dump_unknown: u64,
+    /// How often the kernel dropped events since the receive buffer was full.
+    pub overruns: u64,
+    /// Flushes of the kernel's table.
+    pub flushes: u64,
+    /// Readings of the kernel's table after the start.
+    pub resyncs: u64,
+}
+
+/// How much a step found to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// Datagrams or events handled.
+    pub count: usize,
+    /// More is waiting.
+    pub more: bool,
+}
+
+/// The kernel's table as the daemon meets it.
+pub struct Kernel {
+    events: Events,
+    events_per_turn: usize,
+    buffer_len_max: usize,
+    changes: Batch<OpId>,
+    outcomes: Vec<(OpId, Option<Refusal>)>,
+    dump: Option<Dump>,
+    flush: Option<Flush>,
+    filter: EventFilter,
+    counters: Counters,
+}
+
+/// A flush under way: a dump whose flows are deleted as they come.
+struct Flush {
+    dump: Dump,
+    deletions: Batch<()>,
+}
+
+impl Kernel {
+    /// Subscribes to the events and opens the connection for changes.
+    pub fn open(general: &General, reports: &mut Reports) -> table::Result<Self> {
+        let changes = Batch::open()?;
+        let mut origins = Origins::new();
+        origins.register(changes.port_id(), Origin::Commit);
+        let configured = general.netlink_buffer().map(usize_from);
+        let watch = Watch {
+            receive_buffer: Some(configured.unwrap_or(EVENT_BUFFER_LEN)),
+            reliable: general.event_delivery == EventDelivery::Reliable,
+            ..Watch::FLOWS
+        };
+        let events = Events::open(&watch, origins)?;
+        if watch.reliable {
+            reports.push(Report::ReliableEvents);
+        }
+        if general.filter.is_some() {
+            reports.push(Report::Filtering);
+        }
+        let len = events.receive_buffer()?;
+        reports.push(Report::EventBuffer(len));
+        Ok(Self {
+            events,
+            events_per_turn: usize_from(general.event_iteration_limit).max(1),
+            buffer_len_max: usize_from(general.netlink_buffer_size_max).max(len),
+            changes,
+            outcomes: Vec::new(),
+            dump: None,
+            flush: None,
+            filter: general.event_filter(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// What was counted.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Size of the receive buffer of the events in bytes, zero if it cannot be read.
+    pub fn event_buffer_len(&self) -> usize {
+        self.events.receive_buffer().unwrap_or(0)
+    }
+
+    /// Whether a step is waiting that no descriptor tells of.
+    pub const fn has_work(&self) -> bool {
+        self.dump.is_some() || self.flush.is_some()
+    }
+
+    /// Whether a flush is under way.
+    pub const fn is_flushing(&self) -> bool {
+        self.flush.is_some()
+    }
+
+    /// Whether a dump is under way.
+    pub const fn is_dumping(&self) -> bool {
+        self.dump.is_some()
+    }
+
+    /// Takes the events that have come, at most one turn's worth.
+    pub fn take_events(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) -> Drain {
+        let (counters, filter) = (&mut self.counters, &self.filter);
+        let mut overrun = false;
+        let drained = self.events.drain(self.events_per_turn, |notice| match notice {
+            Notice::Event(event) => {
+                let event = event.value;
+                counters.events += 1;
+                match &event.object {
+                    Object::Flow(flow) if passes(filter, flow) => {
+                        node.handle(now, Input::Event(event));
+                    }
+                    Object::Flow(_) => counters.events_filtered += 1,
+                    Object::Expectation(_) => counters.events_unknown += 1,
+                }
+            }
+            Notice::Overrun => overrun = true,
+            // One event was too long for us: like a lost one, only a reading of the table helps.
+            Notice::Truncated => overrun = true,
+            Notice::Malformed(_) => counters.events_unknown += 1,
+        });
+        if overrun {
+            self.overrun(node, now, reports);
+        }
+        match drained {
+            Ok(drained) => Drain { count: drained.datagrams, more: drained.more },
+            Err(error) => {
+                self.counters.events_failed += 1;
+                reports.push(Report::EventsFailed(error));
+                Drain { count: 0, more: false }
+            }
+        }
+    }
+
+    /// Events are lost: the node repairs that, and a larger buffer makes it rarer.
+    fn overrun(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) {
+        self.counters.overruns += 1;
+        self.counters.events_failed += 1;
+        node.handle(now, Input::Overrun);
+        reports.push(match self.events.grow(self.buffer_len_max) {
+            Ok(Growth::Grown(len)) => Report::EventBufferDoubled(len),
+            Ok(Growth::AtLimit) => Report::EventBufferAtLimit,
+            Err(error) => Report::KernelRefused("grow the event buffer", error),
+        });
+    }
+
+    /// Begins to read the table. A reading under way is given up: the new one sees all it would.
+    pub fn start_dump(&mut self, reason: DumpReason, node: &mut Node, now: Instant, reports: &mut Reports) {
+        if reason != DumpReason::Startup {
+            self.counters.resyncs += 1;
+        }
+        match Dump::start(&whole_table()) {
+            Ok(dump) => self.dump = Some(dump),
+            Err(error) => {
+                self.dump = None;
+                reports.push(Report::KernelRefused("read the table", error));
+                node.handle(now, Input::DumpDone { complete: false });
+            }
+        }
+    }
+
+    /// Reads one portion of the table.
+    pub fn step_dump(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) {
+        let Some(dump) = &mut self.dump else { return };
+        let (counters, filter) = (&mut self.counters, &self.filter);
+        let mut unread = false;
+        let progress = dump.read(|entry| match entry.map(|message| message.object) {
+            Ok(Object::Flow(flow)) => {
+                if passes(filter, &flow) {
+                    node.handle(now, Input::Dumped(flow));
+                }
+            }
+            Ok(Object::Expectation(_)) => counters.dump_unknown += 1,
+            Err(_) => {
+                counters.dump_unknown += 1;
+                unread = true;
+            }
+        });
+        let complete = match progress {
+            Ok(Progress::More) => return,
+            Ok(Progress::Finished { interrupted }) => !interrupted && !unread,
+            Err(error) => {
+                reports.push(Report::KernelRefused("read the table", error));
+                false
+            }
+        };
+        self.dump = None;
+        node.handle(now, Input::DumpDone { complete });
+    }
+
+    /// Adds a change that the node wants, and carries out a full run of them.
+    pub fn change(&mut self, op: OpId, action: &KernelOp<'_>) {
+        let pushed = match action {
+            KernelOp::Create(flow) => self.changes.push(&Request::Create(flow), op),
+            KernelOp::Delete(flow) => {
+                self.changes.push(&Request::Delete(&FlowKey::original(flow)), op)
+            }
+        };
+        if let Err(error) = pushed {
+            // Keeps the order of outcomes: what was pushed before is answered before.
+            self.carry_out();
+            self.outcomes.push((op, Some(refusal(error.errno()))));
+        } else if self.changes.is_full() {
+            self.carry_out();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        let outcomes = &mut self.outcomes;
+        self.changes.flush(|op, outcome| {
+            outcomes.push((op, outcome.err().map(|error| refusal(error.errno))));
+        });
+    }
+
+    /// Carries out what is left and tells the node how its changes ended.
+    pub fn settle(&mut self, node: &mut Node, now: Instant) {
+        self.carry_out();
+        let last = self.outcomes.last().map(|(op, _)| *op);
+        for (op, refusal) in self.outcomes.drain(..) {
+            if let Some(refusal) = refusal {
+                node.handle(now, Input::OpRefused { op, refusal });
+            }
+        }
+        if let Some(through) = last {
+            node.handle(now, Input::OpsDone { through });
+        }
+    }
+
+    /// Begins to delete all flows that pass the filter; goes on with a flush under way.
+    pub fn start_flush(&mut self, reports: &mut Reports) {
+        self.counters.flushes += 1;
+        if self.flush.is_some() {
+            return;
+        }
+        match Flush::start(self.events.origins_mut()) {
+            Ok(flush) => self.flush = Some(flush),
+            Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
+        }
+    }
+
+    /// Deletes one portion of the table.
+    pub fn step_flush(&mut self, reports: &mut Reports) {
+        let Some(flush) = &mut self.flush else { return };
+        match flush.step(&self.filter) {
+            Ok(Progress::More) => return,
+            Ok(Progress::Finished { .. }) => {}
+            Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
+        }
+        self.flush = None;
+    }
+}
+
+impl AsFd for Kernel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+}
+
+impl Flush {
+    /// The socket's port id stays registered after the flush: its last events are read later.
+    fn start(origins: &mut Origins) -> table::Result<Self> {
+        let deletions = Batch::open()?;
+        origins.register(deletions.port_id(), Origin::Flush);
+        Ok(Self { dump: Dump::start(&whole_table())?, deletions })
+    }
+
+    fn step(&mut self, filter: &EventFilter) -> table::Result<Progress> {
+        let mut failed = None;
+        let deletions = &mut self.deletions;
+        let progress = self.dump.read(|entry| {
+            let Ok(Object::Flow(flow)) = entry.map(|message| message.object) else { return };
+            if !passes(filter, &flow) {
+                return;
+            }
+            if deletions.is_full() {
+                delete(deletions, &mut failed);
+            }
+            if let Err(error) = deletions.push(&Request::Delete(&FlowKey::exact(&flow)), ()) {
+                failed = failed.take().or(Some(error));
+            }
+        })?;
+        delete(deletions, &mut failed);
+        failed.map_or(Ok(progress), Err)
+    }
+}
+
+/// Carries out a run of deletions. Flows that ended by themselves meanwhile are no failure.
+fn delete(deletions: &mut Batch<()>, failed: &mut Option<table::Error>) {
+    deletions.flush(|(), outcome| {
+        if let Err(error) = outcome {
+            if error.errno != Errno::NOENT {
+                *failed = failed.take().or(Some(error.into()));
+            }
+        }
+    });
+}
+
+const fn whole_table() -> Query<'static> {
+    const EVERYTHING: KernelFilter = KernelFilter::new();
+    Query::Flows(DumpKind::Table, &EVERYTHING)
+}
+
+fn passes(filter: &EventFilter, flow: &Flow<'_>) -> bool {
+    filter.passes(flow)
+}
+
+fn usize_from(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// What an errno means for a change that the node asked for.
+fn refusal(errno: Errno) -> Refusal {
+    match errno {
+        Errno::EXIST => Refusal::Exists,
+        Errno::NOENT => Refusal::NotFound,
+        Errno::NOMEM | Errno::NOSPC | Errno::NOBUFS => Refusal::Full,
+        Errno::OPNOTSUPP => Refusal::Unsupported,
+        Errno::INVAL | Errno::RANGE => Refusal::Invalid,
+        other => Refusal::Other(other.raw_os_error()),
+    }
+}
+
+/// The errno as people read it, for a refusal.
+pub fn reason(refusal: Refusal) -> String {
+    let errno = match refusal {
+        Refusal::Exists => Errno::EXIST,
+        Refusal::NotFound => Errno::NOENT,
+        Refusal::Full => Errno::NOMEM,
+        Refusal::Unsupported => Errno::OPNOTSUPP,
+        Refusal::Invalid => Errno::INVAL,
+        Refusal::Other(raw) => Errno::from_raw_os_error(raw),
+    };
+    SystemError::new("", errno).reason()
+}

@@ -1,0 +1,121 @@
+//! The dedicated link: datagrams to and from the peer.
+//!
+//! The node fills datagrams; here they wait, in bounded number, until the socket takes them. A full
+//! socket is reported to the node, which then keeps its flows in its own queue (one slot each)
+//! instead of filling further datagrams.
+
+use std::net::IpAddr;
+
+use ctsync::{ChannelId, Input, Instant, Node};
+use linux::channel::{Traffic, udp};
+use linux::interface::{self, Interface};
+use linux::{Result, SystemError};
+
+use crate::config::model::UnicastLink;
+use crate::daemon::kernel::Drain;
+use crate::daemon::report::{Report, Reports};
+
+/// Datagrams taken per turn; the stock daemon takes as many as events.
+const DATAGRAMS_PER_TURN: usize = 256;
+
+/// Bytes of an IPv4 header without options, and of an IPv6 header.
+const IPV4_HEADER_LEN: usize = 20;
+const IPV6_HEADER_LEN: usize = 40;
+const UDP_HEADER_LEN: usize = 8;
+
+/// One dedicated link.
+pub struct Link {
+    /// Its name for the node.
+    pub id: ChannelId,
+    /// The interface it runs on.
+    pub interface: Interface,
+    /// The receiving half.
+    pub receiver: udp::Receiver,
+    /// The sending half.
+    pub sender: udp::Sender,
+    /// The node was told to wait.
+    blocked: bool,
+}
+
+impl Link {
+    /// Opens both sockets of a UDP link.
+    pub fn open(id: ChannelId, link: &UnicastLink) -> Result<Self> {
+        let interface = interface::find(&link.interface)?;
+        let config = udp::Config {
+            local: link.local,
+            peer: link.peer,
+            port: link.port,
+            interface: interface.index,
+            send_buffer: link.socket.send_buffer.map(usize_from),
+            receive_buffer: link.socket.receive_buffer.map(usize_from),
+            checksum: link.socket.checksum,
+        };
+        Ok(Self {
+            id,
+            interface,
+            receiver: udp::Receiver::open(&config)?,
+            sender: udp::Sender::open(&config)?,
+            blocked: false,
+        })
+    }
+
+    /// Largest payload of a datagram that fits the link in one packet.
+    pub fn payload_len_max(&self, peer: IpAddr) -> usize {
+        let ip = if peer.is_ipv4() { IPV4_HEADER_LEN } else { IPV6_HEADER_LEN };
+        usize_from(self.interface.mtu).saturating_sub(ip + UDP_HEADER_LEN)
+    }
+
+    /// Hands the node what has come from the peer, at most one turn's worth.
+    pub fn take_datagrams(&mut self, node: &mut Node, now: Instant) -> Drain {
+        let channel = self.id;
+        let drained = self.receiver.drain(DATAGRAMS_PER_TURN, |datagram| {
+            node.handle(now, Input::Datagram { channel, bytes: datagram.bytes });
+        });
+        Drain { count: drained.datagrams, more: drained.more }
+    }
+
+    /// Takes a datagram from the node. Its queue has room for all that the node emits before it
+    /// is told that the link is blocked; should it not, the datagram is lost like one on the wire.
+    pub fn transmit(&mut self, bytes: &[u8], reports: &mut Reports) {
+        if !self.sender.queue(bytes) {
+            self.flush_sender(reports);
+            if !self.sender.queue(bytes) {
+                self.blocked = true;
+            }
+        }
+    }
+
+    /// Sends what waits, and tells the node when that starts or ceases to be possible.
+    pub fn flush(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) {
+        let was_blocked = self.blocked;
+        self.flush_sender(reports);
+        match (was_blocked, self.blocked) {
+            (false, true) => node.handle(now, Input::ChannelBlocked(self.id)),
+            (true, false) => node.handle(now, Input::ChannelReady(self.id)),
+            _ => {}
+        }
+    }
+
+    fn flush_sender(&mut self, reports: &mut Reports) {
+        let flushed = self.sender.flush();
+        self.blocked = flushed.blocked;
+        if let Some(errno) = flushed.refused {
+            let error = SystemError::new("send to the peer on", errno);
+            reports.push(Report::LinkRefused(error.on(&self.interface.name)));
+        }
+    }
+
+    /// Whether datagrams wait until the socket has room.
+    pub const fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// What was sent and received.
+    pub fn traffic(&self) -> (Traffic, Traffic) {
+        (self.sender.traffic(), self.receiver.traffic())
+    }
+}
+
+fn usize_from(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

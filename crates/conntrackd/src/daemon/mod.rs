@@ -1,0 +1,186 @@
+//! The daemon: one thread, one poller, one match over wake-ups.
+//!
+//! ```text
+//!            kernel events ─┐                       ┌─▶ kernel changes, dumps, flushes
+//!   datagrams of the peer ──┼─▶ Replication (Node) ─┼─▶ datagrams to the peer
+//!        control requests ──┤                       ├─▶ replies
+//!         timers, signals ──┘                       └─▶ log
+//! ```
+//!
+//! A turn serves what is ready, then takes one step of each long job (dump, flush, commit, bulk,
+//! reply), so that no job keeps an event waiting. Nothing here forks or blocks.
+
+mod answer;
+pub mod kernel;
+mod link;
+mod pace;
+mod replication;
+mod report;
+mod start;
+
+use std::time::Duration;
+
+use ctsync::{ClientId, Instant};
+use linux::poller::{Poller, Wakeup};
+use linux::process::signals::{Signal, Signals};
+use linux::{clock, process};
+
+use crate::config::model::Config;
+use crate::control::connection::Progress;
+use crate::control::server::Server;
+use crate::log::{Level, Log};
+
+use answer::{Job, Waiting};
+use pace::Pace;
+use replication::{EVENTS, LINK_IN, LINK_OUT, Replication};
+use report::{Report, Reports};
+
+pub use start::{StartError, Stay, run};
+
+/// Poller token of the signals.
+const SIGNALS: u64 = 0;
+/// Poller tokens of the control socket start here.
+const CONTROL: u64 = 16;
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Running,
+    ShuttingDown,
+}
+
+/// A running daemon.
+struct Daemon {
+    config: Config,
+    replication: Option<Replication>,
+    control: Option<Server<Job>>,
+    waiting: Waiting,
+    poller: Poller,
+    signals: Signals,
+    notifier: Option<process::notify::Notifier>,
+    log: Log,
+    reports: Reports,
+    pace: Pace,
+    started: Instant,
+    fate: Fate,
+}
+
+/// The moment, for the core.
+fn now() -> Instant {
+    Instant::default().after(clock::monotonic())
+}
+
+impl Daemon {
+    /// Runs until a signal or a client ends it.
+    fn serve(&mut self) -> linux::Result<()> {
+        let mut wakeups: Vec<Wakeup> = Vec::new();
+        while self.fate == Fate::Running {
+            wakeups.clear();
+            let patience = self.patience(now());
+            wakeups.extend(self.poller.wait(patience)?);
+            self.let_work_gather(&wakeups);
+            self.turn(&wakeups);
+        }
+        Ok(())
+    }
+
+    /// How long nothing needs to be done unless a descriptor is ready; `None` for ever.
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        let replication = self.replication.as_ref();
+        if replication.is_some_and(Replication::has_work) {
+            return Some(Duration::ZERO);
+        }
+        let node = replication.and_then(Replication::timeout);
+        let control = self.control.as_ref().and_then(Server::timeout);
+        let watchdog = self.notifier.as_ref().and_then(|n| n.watchdog_interval());
+        let due = [node, control].into_iter().flatten().min().map(|due| due.since(now));
+        [due, watchdog].into_iter().flatten().min()
+    }
+
+    /// Under load lets a millisecond's worth of events and datagrams come together.
+    fn let_work_gather(&mut self, wakeups: &[Wakeup]) {
+        let is_traffic = |wakeup: &Wakeup| matches!(wakeup.token, EVENTS | LINK_IN);
+        let in_a_hurry = self.replication.as_ref().is_none_or(Replication::has_work);
+        if in_a_hurry || !wakeups.iter().any(is_traffic) {
+            return;
+        }
+        if let Some(wait) = self.pace.take(now()) {
+            std::thread::sleep(wait);
+        }
+    }
+
+    fn turn(&mut self, wakeups: &[Wakeup]) {
+        let now = now();
+        if let Some(replication) = &mut self.replication {
+            replication.serve_rest(now, &mut self.reports);
+        }
+        for wakeup in wakeups {
+            match wakeup.token {
+                SIGNALS => self.take_signals(),
+                EVENTS | LINK_IN | LINK_OUT => {
+                    if let Some(replication) = &mut self.replication {
+                        replication.ready(wakeup.token, now, &mut self.reports);
+                    }
+                }
+                token => self.serve_client(token, now),
+            }
+        }
+        if let Some(replication) = &mut self.replication {
+            let commits = &mut self.waiting.committed;
+            replication.turn(now, &mut self.poller, &mut self.reports, commits);
+        }
+        self.answer_those_who_waited(now);
+        if let Some(control) = &mut self.control {
+            control.expire(now, &mut self.poller);
+        }
+        self.write_reports();
+        if let Some(notifier) = &mut self.notifier {
+            notifier.keep_alive(clock::monotonic());
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.receive() {
+            match signal {
+                Signal::Terminate | Signal::Interrupt => self.fate = Fate::ShuttingDown,
+                Signal::Hangup => self.log.reopen(),
+                _ => {}
+            }
+        }
+    }
+
+    fn serve_client(&mut self, token: u64, now: Instant) {
+        let Some(control) = &mut self.control else { return };
+        let node = self.replication.as_ref().map(|replication| &replication.node);
+        let produce = |job: &mut Job, out: &mut Vec<u8>| match node {
+            Some(node) => job.produce(node, now, out),
+            None => Progress::Done,
+        };
+        if let Some((client, request)) = control.ready(token, now, &mut self.poller, produce) {
+            self.answer(client, request, now);
+        }
+    }
+
+    /// Begins a client's reply, which ends its connection.
+    fn reply(&mut self, client: ClientId, text: Vec<u8>, job: Option<Job>, now: Instant) {
+        if let Some(control) = &mut self.control {
+            control.reply(client, text, job, now, &mut self.poller);
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.reports.push(report);
+    }
+
+    fn write_reports(&mut self) {
+        for report in self.reports.drain(..) {
+            for line in report.lines() {
+                self.log.write(report.level(), &line);
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.log.write(Level::Notice, text);
+    }
+}

@@ -1,0 +1,238 @@
+//! The node and what surrounds it: the kernel on one side, the link on the other.
+//!
+//! The only place where the replication core meets Linux. What the node wants done is carried out
+//! here; whatever takes long is begun here and goes on in steps.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ctsync::{
+    ChannelConfig, ChannelId, Config, DumpReason, Input, Instant, KernelOp, ModeConfig, Node,
+    Output, Seq,
+};
+use linux::poller::{Interest, Poller};
+use linux::{clock, table};
+
+use crate::config::model::{General, Links, Mode, Sync};
+use crate::daemon::StartError;
+use crate::daemon::kernel::{Kernel, reason};
+use crate::daemon::link::Link;
+use crate::daemon::report::{Report, Reports};
+use crate::dump_text::flow_line;
+
+/// Poller tokens of the descriptors here.
+pub const EVENTS: u64 = 1;
+/// The link's receiving socket.
+pub const LINK_IN: u64 = 2;
+/// The link's sending socket, watched only while it is full.
+pub const LINK_OUT: u64 = 3;
+
+/// A replicating node with its surroundings.
+pub struct Replication {
+    /// The replication core.
+    pub node: Node,
+    /// The kernel's table.
+    pub kernel: Kernel,
+    /// The dedicated link.
+    pub link: Link,
+    /// The link's sending socket is in the poller.
+    watches_room: bool,
+    /// The last drain left something behind.
+    more: bool,
+}
+
+/// A commit that has ended, for the client that waits for it.
+pub type Commits = Vec<ctsync::ClientId>;
+
+/// What the node asked for that cannot be begun while its output is borrowed.
+#[derive(Default)]
+struct Begun {
+    dump: Option<DumpReason>,
+    flush: bool,
+}
+
+impl Replication {
+    /// Opens everything and loads the kernel's table into the internal cache.
+    pub fn open(
+        general: &General,
+        sync: &Sync,
+        poller: &mut Poller,
+        now: Instant,
+        reports: &mut Reports,
+    ) -> Result<Self, StartError> {
+        let (settings, peer) = match &sync.links {
+            Links::Udp(links) => {
+                let link = links.all.get(links.initial).ok_or(StartError::NoLink)?;
+                (link, link.peer)
+            }
+            Links::Tcp { .. } | Links::Multicast(_) => return Err(StartError::NoLink),
+        };
+        let link = Link::open(ChannelId(0), settings).map_err(StartError::Link)?;
+        let config = node_config(general, sync, &link, peer)?;
+        let kernel = Kernel::open(general, reports).map_err(StartError::Kernel)?;
+        poller.add(&kernel, EVENTS, Interest::Read).map_err(StartError::System)?;
+        poller.add(&link.receiver, LINK_IN, Interest::Read).map_err(StartError::System)?;
+        let mut replication = Self {
+            node: Node::new(config, now),
+            kernel,
+            link,
+            watches_room: false,
+            more: false,
+        };
+        replication.load(now, reports)?;
+        Ok(replication)
+    }
+
+    /// Reads the whole table before the daemon says that it is ready.
+    fn load(&mut self, now: Instant, reports: &mut Reports) -> Result<(), StartError> {
+        let before = reports.len();
+        self.kernel.start_dump(DumpReason::Startup, &mut self.node, now, reports);
+        while self.kernel.is_dumping() {
+            self.kernel.step_dump(&mut self.node, now, reports);
+        }
+        let failed = reports.iter().skip(before).any(|report| {
+            matches!(report, Report::KernelRefused(..))
+        });
+        if failed { Err(StartError::Table) } else { Ok(()) }
+    }
+
+    /// Whether something waits that no descriptor and no timer tells of.
+    pub const fn has_work(&self) -> bool {
+        self.more || self.kernel.has_work()
+    }
+
+    /// When the next turn is due at the latest, if nothing happens before.
+    pub fn timeout(&self) -> Option<Instant> {
+        self.node.timeout()
+    }
+
+    /// Reads what the descriptor of a token has.
+    pub fn ready(&mut self, token: u64, now: Instant, reports: &mut Reports) {
+        match token {
+            EVENTS => {
+                let drain = self.kernel.take_events(&mut self.node, now, reports);
+                self.more |= drain.more;
+            }
+            LINK_IN => {
+                let drain = self.link.take_datagrams(&mut self.node, now);
+                self.more |= drain.more;
+            }
+            // Flushed by every turn.
+            _ => {}
+        }
+    }
+
+    /// Starts a turn: nothing is known to be left behind.
+    pub const fn begin(&mut self) {
+        self.more = false;
+    }
+
+    /// One turn: due timers, one step of each long job, and all that the node wants done.
+    pub fn turn(
+        &mut self,
+        now: Instant,
+        poller: &mut Poller,
+        reports: &mut Reports,
+        commits: &mut Commits,
+    ) {
+        if self.node.timeout().is_some_and(|due| due <= now) {
+            self.node.handle(now, Input::Timeout);
+        }
+        self.kernel.step_dump(&mut self.node, now, reports);
+        self.kernel.step_flush(reports);
+        self.carry_out(now, reports, commits);
+        // The outcomes of changes come at once; what the node makes of them must not wait.
+        self.kernel.settle(&mut self.node, now);
+        self.carry_out(now, reports, commits);
+        self.kernel.settle(&mut self.node, now);
+        self.link.flush(&mut self.node, now, reports);
+        self.watch_room(poller);
+    }
+
+    fn carry_out(&mut self, now: Instant, reports: &mut Reports, commits: &mut Commits) {
+        let mut begun = Begun::default();
+        while let Some(output) = self.node.poll() {
+            match output {
+                Output::Transmit { channel: _, bytes } => self.link.transmit(bytes, reports),
+                Output::Kernel { op, action } => self.kernel.change(op, &action),
+                Output::Dump(reason) => begun.dump = Some(reason),
+                Output::FlushKernel => begun.flush = true,
+                Output::CommitRefused { flow, refusal } => {
+                    let line = flow_line(&flow);
+                    reports.push(Report::CommitRefused(reason(refusal), line));
+                }
+                Output::CommitDone { client, report } => {
+                    reports.push(Report::Committed(report));
+                    commits.push(client);
+                }
+                Output::Notice(notice) => reports.push(Report::Node(notice)),
+            }
+        }
+        if let Some(reason) = begun.dump {
+            self.kernel.start_dump(reason, &mut self.node, now, reports);
+        }
+        if begun.flush {
+            self.kernel.start_flush(reports);
+        }
+    }
+
+    /// Watches the sending socket exactly while it is full. Should the poller refuse, the node's
+    /// next timer tries again, a second later at most.
+    fn watch_room(&mut self, poller: &mut Poller) {
+        let wanted = self.link.is_blocked();
+        if wanted != self.watches_room {
+            let changed = if wanted {
+                poller.add(&self.link.sender, LINK_OUT, Interest::Write)
+            } else {
+                poller.remove(&self.link.sender)
+            };
+            if changed.is_ok() {
+                self.watches_room = wanted;
+            }
+        }
+    }
+}
+
+/// The part of the configuration that the node needs.
+fn node_config(
+    general: &General,
+    sync: &Sync,
+    link: &Link,
+    peer: IpAddr,
+) -> Result<Config, StartError> {
+    let Mode::Ftfw(ftfw) = &sync.mode else {
+        return Err(StartError::NoLink);
+    };
+    Ok(Config {
+        mode: ModeConfig::Ftfw {
+            resend_queue_len_max: usize_from(ftfw.resend_queue_len_max),
+            ack_window: ftfw.ack_window,
+        },
+        channels: vec![ChannelConfig { payload_len_max: link.payload_len_max(peer) }],
+        cache_len_max: usize_from(general.hash_limit),
+        commit_timeout: sync.commit_timeout,
+        purge_timeout: sync.purge_timeout,
+        startup_resync: ftfw.startup_resync,
+        tcp_window_tracking: sync.tcp_window_tracking,
+        overrun_resync: general.overrun_resync,
+        first_seq: first_seq(clock::wall()),
+        hash_key: hash_key(),
+    })
+}
+
+/// Stock numbers its first message with the wall clock in seconds, modulo 2^32.
+fn first_seq(wall: Duration) -> Seq {
+    Seq(u32::try_from(wall.as_secs() & u64::from(u32::MAX)).unwrap_or(0))
+}
+
+/// A key that nobody outside this process can guess: the standard library seeds its hashers from
+/// the system's random source.
+fn hash_key() -> [u64; 2] {
+    use std::hash::{BuildHasher, RandomState};
+    let random = || RandomState::new().hash_one(0_u8);
+    [random(), random()]
+}
+
+fn usize_from(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

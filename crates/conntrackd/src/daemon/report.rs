@@ -1,0 +1,175 @@
+//! What an operator should know, as a value first and as a log line at the edge.
+//!
+//! The sentences that stock writes are kept word by word, since people search logs for them.
+
+use ctsync::{CommitReport, Notice};
+use linux::{SystemError, table};
+
+use crate::log::Level;
+
+/// Collected while the loop works, written to the log at the end of its turn.
+pub type Reports = Vec<Report>;
+
+/// One thing to be logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The node has something to say.
+    Node(Notice),
+    /// The commit of these caches begins (`-c`, with the words of the command).
+    Committing(&'static str),
+    /// A commit has ended.
+    Committed(CommitReport),
+    /// The kernel refused a flow of a commit: the reason, and the flow as one line.
+    CommitRefused(String, String),
+    /// Events are delivered reliably.
+    ReliableEvents,
+    /// Events are filtered.
+    Filtering,
+    /// The receive buffer of events has this many bytes.
+    EventBuffer(usize),
+    /// The receive buffer of events was doubled to this many bytes.
+    EventBufferDoubled(usize),
+    /// The receive buffer of events overflowed at its largest size.
+    EventBufferAtLimit,
+    /// Reading events failed.
+    EventsFailed(SystemError),
+    /// The kernel refused something as a whole.
+    KernelRefused(&'static str, table::Error),
+    /// The dedicated link refused datagrams.
+    LinkRefused(SystemError),
+    /// The kernel will not tell of flows older than this daemon.
+    EventsOnDemand,
+}
+
+impl Report {
+    /// How grave it is.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Node(notice) => notice_level(notice),
+            Self::CommitRefused(..) | Self::EventsFailed(_) | Self::KernelRefused(..) => {
+                Level::Error
+            }
+            Self::EventBufferAtLimit | Self::LinkRefused(_) | Self::EventsOnDemand => {
+                Level::Warning
+            }
+            Self::Committing(_)
+            | Self::Committed(_)
+            | Self::ReliableEvents
+            | Self::Filtering
+            | Self::EventBuffer(_)
+            | Self::EventBufferDoubled(_) => Level::Notice,
+        }
+    }
+
+    /// The lines of the log.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Node(notice) => vec![notice_text(notice)],
+            Self::Committing(what) => vec![format!("committing {what}")],
+            Self::Committed(report) => commit_lines(report),
+            Self::CommitRefused(reason, flow) => vec![format!("commit-create: {reason}: {flow}")],
+            Self::ReliableEvents => vec!["reliable ctnetlink event delivery is ENABLED.".into()],
+            Self::Filtering => vec!["using user-space event filtering".into()],
+            Self::EventBuffer(len) => {
+                vec![format!("netlink event socket buffer size has been set to {len} bytes")]
+            }
+            Self::EventBufferDoubled(len) => {
+                vec![format!("netlink event socket buffer size has been doubled to {len} bytes")]
+            }
+            Self::EventBufferAtLimit => vec![AT_LIMIT.into()],
+            Self::EventsFailed(error) | Self::LinkRefused(error) => vec![error.to_string()],
+            Self::KernelRefused(what, error) => vec![format!("{what}: {error}")],
+            Self::EventsOnDemand => vec![ON_DEMAND.into()],
+        }
+    }
+}
+
+const AT_LIMIT: &str = "netlink event socket buffer size cannot be doubled further since it will \
+    exceed NetlinkBufferSizeMaxGrowth. We are likely to be losing events, this may lead to \
+    unsynchronized replicas. Please, consider increasing netlink socket buffer size via \
+    NetlinkBufferSize and NetlinkBufferSizeMaxGrowth clauses in conntrackd.conf";
+
+const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel tells nothing of \
+    flows that are older than this daemon; set it to 1 to have them replicated";
+
+const fn notice_level(notice: &Notice) -> Level {
+    match notice {
+        Notice::FlushRefusedCommitInProgress => Level::Error,
+        Notice::CacheFull { .. } | Notice::ResendQueueFull => Level::Warning,
+        _ => Level::Notice,
+    }
+}
+
+fn notice_text(notice: &Notice) -> String {
+    match *notice {
+        Notice::ResyncRequestedByPeer => "resync requested by other node".into(),
+        Notice::ResyncRequested => "resync requested".into(),
+        Notice::BulkStarted => "sending bulk update".into(),
+        Notice::BulkDone(count) => format!("bulk update queued: {count} flows"),
+        Notice::KernelResyncStarted => "resync with kernel table: events were lost".into(),
+        Notice::KernelResyncDone { seen, purged } => {
+            format!("resync with kernel table done: {seen} flows, {purged} of ours had vanished")
+        }
+        Notice::CommitStarted => "commit started".into(),
+        Notice::CommitInProgress => "commit already in progress, skipping".into(),
+        Notice::FlushRefusedCommitInProgress => {
+            "ignoring flush command, commit still in progress".into()
+        }
+        Notice::CachesFlushed { internal: true, external: false } => {
+            "flushing internal cache".into()
+        }
+        Notice::CachesFlushed { internal: false, external: true } => {
+            "flushing external cache".into()
+        }
+        Notice::CachesFlushed { .. } => "flushing caches".into(),
+        Notice::PurgeScheduled(delay) => {
+            format!("flushing conntrack table in {} secs", delay.as_secs())
+        }
+        Notice::KernelFlush { scheduled: false } => "flushing kernel conntrack table".into(),
+        Notice::KernelFlush { scheduled: true } => {
+            "flushing kernel conntrack table (scheduled)".into()
+        }
+        Notice::CacheFull { internal } => format!(
+            "the {} cache has reached HashLimit: further flows are not replicated",
+            if internal { "internal" } else { "external" }
+        ),
+        Notice::ResendQueueFull => {
+            "the resend queue has reached ResendQueueSize: the peer does not acknowledge".into()
+        }
+        Notice::PeerSequenceRecovered => {
+            "the peer's sequence numbers had jumped; its new ones are taken over".into()
+        }
+        _ => format!("{notice:?}"),
+    }
+}
+
+/// Stock's lines at the end of a commit.
+fn commit_lines(report: &CommitReport) -> Vec<String> {
+    let mut lines = vec![format!("Committed {} new entries", report.committed)];
+    if report.failed > 0 {
+        lines.push(format!("{} entries can't be committed", report.failed));
+    }
+    lines.push(format!(
+        "commit has taken {}.{:06} seconds",
+        report.duration.as_secs(),
+        report.duration.subsec_micros()
+    ));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn a_commit_is_reported_in_the_words_of_stock() {
+        let report = CommitReport { committed: 3, failed: 1, duration: Duration::from_micros(1_000_042) };
+        let wanted = [
+            "Committed 3 new entries",
+            "1 entries can't be committed",
+            "commit has taken 1.000042 seconds",
+        ];
+        assert_eq!(Report::Committed(report).lines(), wanted);
+    }
+}
