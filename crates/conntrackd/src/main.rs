@@ -1,2 +1,24 @@
-//! placeholder
-fn main() {}
+//! `conntrackd`: the daemon, and the client that talks to it.
+
+use std::io;
+use std::process::ExitCode;
+
+use conntrackd::cli::{self, Start};
+use conntrackd::log::{Level, Log, Terminal};
+
+fn main() -> ExitCode {
+    let mut log = Log::new(Terminal {
+        out: Box::new(io::stdout()),
+        err: Box::new(io::stderr()),
+    });
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_else(|| "conntrackd".into());
+    let program = program.to_string_lossy().into_owned();
+    match cli::start(&program, words, &mut log, &mut io::stdout()) {
+        Start::Exit(status) => ExitCode::from(status),
+        Start::Daemon { .. } => {
+            log.write(Level::Error, "conntrackd cannot start: it is a client only");
+            ExitCode::FAILURE
+        }
+    }
+}

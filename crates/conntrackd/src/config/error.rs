@@ -214,7 +214,7 @@ impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, error) in self.errors.iter().enumerate() {
             if at > 0 {
-                writeln!(f)?;
+                f.write_str("\n\n")?;
             }
             error.write(f, &self.file)?;
         }

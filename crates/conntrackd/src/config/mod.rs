@@ -37,23 +37,26 @@ use lower::Notes;
 /// Where the configuration is when the command line does not say.
 pub const DEFAULT_PATH: &str = "/etc/conntrackd/conntrackd.conf";
 
+/// What was read, with what is only suspicious, or why the file is refused.
+pub type Outcome<T> = Result<(T, Vec<Warning>), Errors>;
+
 /// Reads a configuration that this daemon is to run with.
 ///
 /// `name` is the file's name for messages. What the language has and this version does not is
 /// refused like an error.
-pub fn parse(name: &str, bytes: &[u8]) -> Result<(Config, Vec<Warning>), Errors> {
+pub fn parse(name: &str, bytes: &[u8]) -> Outcome<Config> {
     read(name, bytes, later::refusals, lower::config)
 }
 
 /// Reads a configuration as far as the language goes, whether or not this version could run it.
-pub fn parse_language(name: &str, bytes: &[u8]) -> Result<(Config, Vec<Warning>), Errors> {
+pub fn parse_language(name: &str, bytes: &[u8]) -> Outcome<Config> {
     read(name, bytes, |_| Vec::new(), lower::config)
 }
 
 /// Reads what a client needs: the section `General`.
 ///
 /// The daemon it talks to may have features that this version lacks, so none is refused.
-pub fn parse_general(name: &str, bytes: &[u8]) -> Result<(General, Vec<Warning>), Errors> {
+pub fn parse_general(name: &str, bytes: &[u8]) -> Outcome<General> {
     let lower = |items: &[Item<'_>], notes: &mut Notes| Some(lower::general(items, notes));
     read(name, bytes, |_| Vec::new(), lower)
 }
@@ -63,7 +66,7 @@ fn read<T>(
     bytes: &[u8],
     refusals: impl FnOnce(&[Item<'_>]) -> Vec<Fault>,
     lower: impl FnOnce(&[Item<'_>], &mut Notes) -> Option<T>,
-) -> Result<(T, Vec<Warning>), Errors> {
+) -> Outcome<T> {
     let parsed = parser::parse(bytes);
     let mut faults = parsed.faults;
     let mut warnings = parsed.warnings;
