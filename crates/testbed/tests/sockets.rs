@@ -2,6 +2,8 @@
 //!
 //! The tables' sockets are tested in `kernel.rs`, what a lone process can show in `linux` itself.
 
+#![expect(clippy::unwrap_used, reason = "helper functions of tests are tests")]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 

@@ -4,8 +4,8 @@
 //! origin. What was missed is part of the stream: an overrun, a datagram that was too long, a
 //! message that cannot be understood.
 //!
-//! By default (`net.netfilter.nf_conntrack_events` is 2) the kernel tells nothing of flows that are
-//! older than the first listener of their namespace: they have to be looked at to see them end.
+//! By default (`net.netfilter.nf_conntrack_events` is 2) the kernel never tells of flows that were
+//! made while nobody on the host listened: they have to be looked at to see them end.
 //!
 //! Under load the wake-up is what an event costs: let half a millisecond pass, then drain
 //! hundreds at once. One event occupies about 1,280 bytes of the receive buffer.
