@@ -167,12 +167,15 @@ fn holds<T>(condition: Option<T>, test: impl FnOnce(T) -> bool) -> bool {
 }
 
 impl TupleFilter {
-    /// What the kernel may test; it compares whole addresses only.
+    /// What the kernel may test; it compares whole IPv4 addresses only.
     fn kernel(&self, protocol: Option<Protocol>) -> PartialTuple {
+        let ipv4 = |filter: Option<AddrFilter>| match filter?.single()? {
+            IpAddr::V4(addr) => Some(addr),
+            IpAddr::V6(_) => None,
+        };
         PartialTuple {
-            src: self.src.and_then(|src| src.single()),
-            dst: self.dst.and_then(|dst| dst.single()),
-            zone: None,
+            src: ipv4(self.src),
+            dst: ipv4(self.dst),
             protocol,
             src_port: self.l4.src,
             dst_port: self.l4.dst,
@@ -482,7 +485,15 @@ mod tests {
             panic!("one dump");
         };
         assert_eq!(filter.family, Some(Family::Ipv4));
-        assert_eq!(filter.tuple.orig.src, Some(addr("10.0.0.1")));
+        assert_eq!(filter.tuple.orig.src.map(IpAddr::V4), Some(addr("10.0.0.1")));
+
+        // The kernel's comparison of IPv6 addresses is the wrong way round.
+        let host = orig(|t| t.src = Some(AddrFilter::exact(addr("::1"))));
+        let [filter] = kernel(&host)[..] else {
+            panic!("one dump");
+        };
+        assert_eq!(filter.family, Some(Family::Ipv6));
+        assert!(filter.tuple.orig.is_empty());
 
         let network = orig(|t| t.src = AddrFilter::network(addr("::1"), 64));
         let [filter] = kernel(&network)[..] else {

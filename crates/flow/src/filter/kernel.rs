@@ -1,9 +1,14 @@
 //! The selection that the kernel itself makes when it dumps or flushes a table.
 //!
 //! It knows exact values of some fields, joined by "and". What it cannot express is left to the
-//! filters in user space. Tuples can be filtered by since Linux 5.8 (`CTA_FILTER`), for dumps only.
+//! filters in user space. Tuples can be filtered by since Linux 5.8 (`CTA_FILTER`), in flushes since
+//! later; kernels that cannot refuse the request.
+//!
+//! IPv6 addresses are not among the fields: the kernel's comparison of them is negated
+//! (`ctnetlink_filter_match_tuple`, 5.8 to at least 6.18), so that it would select exactly the
+//! flows that were not asked for. Nor are zones of one direction, which it reads and then ignores.
 
-use core::net::IpAddr;
+use core::net::Ipv4Addr;
 
 use crate::flow::{Mark, Zone};
 use crate::protocol::{Family, Protocol};
@@ -46,12 +51,10 @@ pub struct StatusMatch {
 /// Wanted parts of a tuple; what is `None` does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartialTuple {
-    /// Source address.
-    pub src: Option<IpAddr>,
-    /// Destination address.
-    pub dst: Option<IpAddr>,
-    /// Zone of this direction.
-    pub zone: Option<Zone>,
+    /// Source address, IPv4 only.
+    pub src: Option<Ipv4Addr>,
+    /// Destination address, IPv4 only.
+    pub dst: Option<Ipv4Addr>,
     /// Protocol; needed as soon as one of the following is given.
     pub protocol: Option<Protocol>,
     /// Source port or key.

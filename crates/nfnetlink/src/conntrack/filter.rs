@@ -4,7 +4,7 @@
 //! direction that says which parts count (`CTA_FILTER`). Those flags are the one number in a flow
 //! message that is in host byte order (`ctnetlink_parse_filter` reads it with `nla_get_u32`).
 
-use core::net::IpAddr;
+use core::net::Ipv4Addr;
 
 use flow::filter::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};
 use flow::{Family, Mark, Protocol, Status, Zone};
@@ -17,7 +17,6 @@ use crate::nl::AttrWriter;
 mod part {
     pub const IP_SRC: u32 = 1 << 0;
     pub const IP_DST: u32 = 1 << 1;
-    pub const ZONE: u32 = 1 << 2;
     pub const PROTO_NUM: u32 = 1 << 3;
     pub const SRC_PORT: u32 = 1 << 4;
     pub const DST_PORT: u32 = 1 << 5;
@@ -84,9 +83,8 @@ fn check_partial(tuple: &PartialTuple, family: Option<Family>) -> Result<(), Enc
         return Ok(());
     }
     let family = family.ok_or(EncodeError::FilterNeedsFamily)?;
-    let is_ipv4 = family == Family::Ipv4;
-    let mut addrs = [tuple.src, tuple.dst].into_iter().flatten();
-    if addrs.any(|addr| addr.is_ipv4() != is_ipv4) {
+    let has_addrs = tuple.src.is_some() || tuple.dst.is_some();
+    if has_addrs && family != Family::Ipv4 {
         return Err(EncodeError::MixedFamilies);
     }
     let has_ports = tuple.src_port.is_some() || tuple.dst_port.is_some();
@@ -115,7 +113,6 @@ fn parts(tuple: &PartialTuple) -> u32 {
     [
         (tuple.src.is_some(), part::IP_SRC),
         (tuple.dst.is_some(), part::IP_DST),
-        (tuple.zone.is_some(), part::ZONE),
         (tuple.protocol.is_some(), part::PROTO_NUM),
         (tuple.src_port.is_some(), part::SRC_PORT),
         (tuple.dst_port.is_some(), part::DST_PORT),
@@ -132,24 +129,19 @@ fn encode_partial(w: &mut AttrWriter<'_>, kind: u16, tuple: &PartialTuple) {
     w.nest(kind, |w| {
         if tuple.src.is_some() || tuple.dst.is_some() {
             w.nest(CTA_TUPLE_IP, |w| {
-                encode_addr(w, CTA_IP_V4_SRC, CTA_IP_V6_SRC, tuple.src);
-                encode_addr(w, CTA_IP_V4_DST, CTA_IP_V6_DST, tuple.dst);
+                encode_addr(w, CTA_IP_V4_SRC, tuple.src);
+                encode_addr(w, CTA_IP_V4_DST, tuple.dst);
             });
         }
         if let Some(protocol) = tuple.protocol {
             w.nest(CTA_TUPLE_PROTO, |w| encode_proto(w, protocol, tuple));
         }
-        if let Some(Zone(zone)) = tuple.zone {
-            w.be16(CTA_TUPLE_ZONE, zone);
-        }
     });
 }
 
-fn encode_addr(w: &mut AttrWriter<'_>, kind_v4: u16, kind_v6: u16, addr: Option<IpAddr>) {
-    match addr {
-        Some(IpAddr::V4(addr)) => w.bytes(kind_v4, &addr.octets()),
-        Some(IpAddr::V6(addr)) => w.bytes(kind_v6, &addr.octets()),
-        None => {}
+fn encode_addr(w: &mut AttrWriter<'_>, kind: u16, addr: Option<Ipv4Addr>) {
+    if let Some(addr) = addr {
+        w.bytes(kind, &addr.octets());
     }
 }
 

@@ -216,8 +216,8 @@ pub fn dump(
 
 /// Removes all flows that a filter lets through.
 ///
-/// The family counts only in version 1 of the request (`ctnetlink_del_conntrack`). Flushes cannot
-/// be filtered by tuple.
+/// The family counts only in version 1 of the request (`ctnetlink_del_conntrack`). Kernels that
+/// cannot flush by tuple refuse that (`EOPNOTSUPP`).
 pub fn flush(b: &mut Builder<'_>, call: Call, filter: &KernelFilter) -> Result<(), EncodeError> {
     let generic = match filter.family {
         Some(family) => GenHeader {
