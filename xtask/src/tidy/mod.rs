@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: the house rules that no compiler checks.
 //!
-//! The rules look at one [`Tree`], the texts of the repository, and return complaints; none
+//! The rules look at one [`Tree`], the files of the repository, and return complaints; none
 //! reads a file of its own, so the tests of a rule feed it a tree of a few lines. The last test
 //! here looks at the real one: `cargo test` fails when the tree is untidy.
 
@@ -61,13 +61,13 @@ fn complaints(tree: &Tree) -> Complaints {
     RULES.iter().flat_map(|rule| rule(tree)).collect()
 }
 
-/// The texts of the repository.
+/// The files of the repository.
 #[derive(Debug, Default)]
 pub struct Tree {
     files: Vec<File>,
 }
 
-/// One text.
+/// One file; empty if it is no text.
 #[derive(Debug)]
 pub struct File {
     /// From the root of the repository, with slashes.
@@ -76,7 +76,7 @@ pub struct File {
 }
 
 impl Tree {
-    /// Reads all that is text.
+    /// Reads everything.
     fn read(root: &Path) -> Result<Self> {
         let mut tree = Self::default();
         tree.read_folder(root, "")?;
@@ -94,7 +94,10 @@ impl Tree {
             }
             if entry.file_type().map_err(failed())?.is_dir() {
                 self.read_folder(&entry.path(), &format!("{path}/"))?;
-            } else if let Ok(text) = fs::read_to_string(entry.path()) {
+            } else {
+                // What is no text is there all the same, for rules that ask for files.
+                let bytes = fs::read(entry.path()).map_err(failed())?;
+                let text = String::from_utf8(bytes).unwrap_or_default();
                 self.files.push(File { path, text });
             }
         }
