@@ -3,7 +3,11 @@
 //! `golden/config/<case>/conf` is a configuration file. Beside it stands what it leads to:
 //! `printed` (the configuration in effect) and `warnings`, or `errors`; and `refused` if the
 //! language allows it but the daemon does not. A file that should not be there is a failure too.
-//! With `GOLDEN_WRITE=1` they are written anew, and the diff is to be reviewed.
+//!
+//! `golden/stats/stock` is what stock 1.4.7 printed about a session; `golden/stats/distinct` the
+//! same layouts with another number in each place.
+//!
+//! With `GOLDEN_WRITE=1` all but stock's are written anew, and the diff is to be reviewed.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -11,6 +15,10 @@ use std::fs;
 use std::path::Path;
 
 use conntrackd::config::{self, Warning};
+use conntrackd::stats_text::{
+    self, CacheStats, LinkRole, LinkStats, LinkStatus, LinkTraffic, MessageStats, QueueStats,
+    ResendElement, RuntimeStats, Traffic, Transport,
+};
 
 const NAME: &str = "conntrackd.conf";
 
@@ -71,4 +79,204 @@ fn compare(file: &Path, found: Option<String>) {
     }
     let expected = fs::read_to_string(file).ok();
     assert_eq!(found, expected, "{}", file.display());
+}
+
+/// Everything that the layouts show.
+struct Numbers {
+    internal: CacheStats,
+    external: CacheStats,
+    traffic: Traffic,
+    link: LinkStats<'static>,
+    messages: MessageStats,
+    runtime: RuntimeStats,
+    nodes: u64,
+    queues: Vec<QueueStats>,
+    resend_queue: Vec<ResendElement>,
+}
+
+#[test]
+fn statistics_have_the_layout_of_stock() {
+    let numbers = stock_session();
+    for (name, text) in layouts(&numbers) {
+        let file = stats_folder().join("stock").join(name);
+        assert_eq!(text, fs::read_to_string(&file).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn each_number_has_its_place() {
+    for (name, text) in layouts(&distinct()) {
+        compare(&stats_folder().join("distinct").join(name), Some(text));
+    }
+}
+
+fn stats_folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stats")
+}
+
+fn layouts(numbers: &Numbers) -> [(&'static str, String); 7] {
+    let caches = [numbers.internal, numbers.external];
+    let (link, messages) = (&numbers.link, &numbers.messages);
+    let mut resend = stats_text::resend_queue(numbers.resend_queue.len() as u64);
+    for element in &numbers.resend_queue {
+        resend.push_str(&format!("{element}\n"));
+    }
+    [
+        (
+            "general",
+            stats_text::general(&caches, numbers.traffic, link, messages),
+        ),
+        ("network", stats_text::network(messages, link)),
+        ("cache", stats_text::cache(&caches)),
+        ("runtime", stats_text::runtime(&numbers.runtime)),
+        ("link", stats_text::links(&[*link])),
+        ("queue", stats_text::queues(numbers.nodes, &numbers.queues)),
+        ("rsqueue", resend),
+    ]
+}
+
+/// A session in which a filter dropped ICMP, and a stranger sent 27 datagrams of rubbish.
+fn stock_session() -> Numbers {
+    Numbers {
+        internal: CacheStats {
+            name: "internal",
+            created: 3,
+            updated: 5,
+            destroyed: 3,
+            ..CacheStats::default()
+        },
+        external: CacheStats {
+            name: "external",
+            live: 1,
+            total: 1,
+            objects: 1,
+            created: 2,
+            updated: 3,
+            destroyed: 1,
+            ..CacheStats::default()
+        },
+        traffic: Traffic::default(),
+        link: LinkStats {
+            transport: Transport::Udp,
+            interface: "vca",
+            status: LinkStatus::Running,
+            role: LinkRole::Active,
+            sent: traffic(476, 8, 0),
+            received: traffic(743, 38, 0),
+        },
+        messages: MessageStats {
+            wrong_version: 3,
+            malformed_payload: 1,
+            truncated: 5,
+            bad_size: 6,
+            lost: 11,
+            before: 15,
+            ..MessageStats::default()
+        },
+        runtime: RuntimeStats {
+            events: 12,
+            events_filtered: 5,
+            kernel_flushes: 1,
+            kernel_resyncs: 2,
+            event_buffer_len: 2_097_152,
+            request_failed: 1,
+            ..RuntimeStats::default()
+        },
+        nodes: 2,
+        queues: vec![
+            queue("txqueue", 0, 2_147_483_647, 0),
+            queue("errorq", 0, 128, 0),
+            queue("rsqueue", 2, 131_072, 0),
+        ],
+        resend_queue: vec![
+            ResendElement::Control {
+                seq: 1_795_251_095,
+                flags: 8,
+            },
+            ResendElement::Control {
+                seq: 1_795_251_096,
+                flags: 4,
+            },
+        ],
+    }
+}
+
+/// Another number in each place, the largest among them.
+fn distinct() -> Numbers {
+    let cache = |name, first| CacheStats {
+        name,
+        live: first,
+        total: first + 1,
+        objects: first + 2,
+        created: first + 3,
+        created_failed: first + 4,
+        no_memory: first + 5,
+        no_space: first + 6,
+        updated: first + 7,
+        destroyed: first + 8,
+    };
+    Numbers {
+        internal: cache("internal", 10),
+        external: cache("external", u64::MAX - 8),
+        traffic: Traffic {
+            bytes: 30,
+            packets: u64::MAX,
+        },
+        link: LinkStats {
+            transport: Transport::Udp,
+            interface: "eth2",
+            status: LinkStatus::NoCarrier,
+            role: LinkRole::Backup,
+            sent: traffic(31, 32, 33),
+            received: traffic(34, 35, 36),
+        },
+        messages: MessageStats {
+            wrong_version: 40,
+            malformed_header: 41,
+            malformed_payload: 42,
+            bad_type: 43,
+            truncated: 44,
+            bad_size: 45,
+            lost: 46,
+            before: 47,
+        },
+        runtime: RuntimeStats {
+            uptime: std::time::Duration::from_secs(((3 * 24 + 4) * 60 + 5) * 60),
+            events: 50,
+            events_filtered: 51,
+            events_unknown: 52,
+            events_failed: 53,
+            dump_unknown: 54,
+            overruns: 55,
+            kernel_flushes: 56,
+            kernel_resyncs: 57,
+            event_buffer_len: 58,
+            wait_failed: 59,
+            request_failed: 60,
+            request_unknown: 61,
+        },
+        nodes: 70,
+        queues: vec![queue("txqueue", 71, 72, 73), queue("rsqueue", 74, 75, 76)],
+        resend_queue: vec![
+            ResendElement::Object { seq: u32::MAX },
+            ResendElement::Control { seq: 0, flags: 255 },
+        ],
+    }
+}
+
+fn traffic(bytes: u64, packets: u64, errors: u64) -> LinkTraffic {
+    LinkTraffic {
+        bytes,
+        packets,
+        errors,
+    }
+}
+
+fn queue(name: &'static str, len: u64, len_max: u64, no_space: u64) -> QueueStats {
+    QueueStats {
+        name,
+        len,
+        len_max,
+        no_space,
+    }
 }
