@@ -50,6 +50,8 @@ impl<'a> ObjectMessage<'a> {
     }
 
     /// Port id of the socket that asked for the change, 0 when traffic or a timer caused it.
+    ///
+    /// Only events say that: an entry of a dump and an answer carry the port id they are sent to.
     pub const fn port_id(&self) -> u32 {
         self.header.port_id
     }

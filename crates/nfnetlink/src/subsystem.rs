@@ -1,4 +1,7 @@
 //! The netfilter part of a message: its subsystem and the header below netlink's own.
+//!
+//! Netlink multiplexes netfilter's subsystems by the upper byte of the message type. Each message
+//! then begins with a small header that all of them share.
 
 use crate::malformed::Malformed;
 

@@ -1,4 +1,7 @@
 //! Laws of the codec: what is encoded is decoded the same, and no bytes do harm.
+//!
+//! The random values come from `flow::strategy`; the last test sees to it that they have every
+//! attribute at times, or the laws would prove little.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -245,7 +248,6 @@ fn settable<'a>(flow: &Flow<'a>, reply: Option<Tuple>) -> Flow<'a> {
     }
 }
 
-/// Sanity of this file itself: the strategies reach every attribute, or the laws prove little.
 #[test]
 fn random_flows_have_every_attribute_at_times() {
     use proptest::strategy::ValueTree;

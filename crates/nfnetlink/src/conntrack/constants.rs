@@ -1,4 +1,7 @@
 //! Numbers of `linux/netfilter/nfnetlink_conntrack.h`, under the kernel's names.
+//!
+//! One module per enum of the header, since the same small numbers mean something else in each.
+//! A number stands here only if some code reads or writes it.
 
 /// Messages of the flow table (`enum cntl_msg_types`).
 pub mod msg {

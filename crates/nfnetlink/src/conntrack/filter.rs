@@ -172,3 +172,114 @@ fn encode_proto(w: &mut AttrWriter<'_>, protocol: Protocol, tuple: &PartialTuple
         w.be16(id, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nl::Attrs;
+    use flow::PerDir;
+    use std::vec::Vec;
+
+    fn written(filter: &KernelFilter) -> Result<Vec<u8>, EncodeError> {
+        let mut out = Vec::new();
+        AttrWriter::bare(&mut out, |w| encode(w, filter)).map(|()| out)
+    }
+
+    fn orig(orig: PartialTuple) -> KernelFilter {
+        KernelFilter {
+            family: Some(Family::Ipv4),
+            tuple: PerDir {
+                orig,
+                reply: PartialTuple::default(),
+            },
+            ..KernelFilter::default()
+        }
+    }
+
+    const PORT: PartialTuple = PartialTuple {
+        src: None,
+        dst: Some(Ipv4Addr::new(10, 0, 0, 1)),
+        protocol: Some(Protocol::TCP),
+        src_port: None,
+        dst_port: Some(80),
+        icmp_kind: None,
+        icmp_code: None,
+        icmp_id: None,
+    };
+
+    #[test]
+    fn nothing_wanted_is_nothing_written() {
+        assert_eq!(written(&KernelFilter::default()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_flags_are_in_the_order_of_the_machine() {
+        let bytes = written(&orig(PORT)).unwrap();
+        let flags = Attrs::new(&bytes).find(CTA_FILTER).unwrap().nested();
+        let word = |kind| u32::from_ne_bytes(flags.find(kind).unwrap().bytes().unwrap());
+        assert_eq!(word(CTA_FILTER_ORIG_FLAGS), 2 | 8 | 32);
+        assert_eq!(word(CTA_FILTER_REPLY_FLAGS), 0);
+        assert_eq!(Attrs::new(&bytes).find(CTA_TUPLE_REPLY), None);
+    }
+
+    #[test]
+    fn icmp_fields_have_flags_and_attributes_of_their_protocol() {
+        for (protocol, flag, kind) in [
+            (Protocol::ICMP, 256, CTA_PROTO_ICMP_ID),
+            (Protocol::ICMPV6, 2_048, CTA_PROTO_ICMPV6_ID),
+        ] {
+            let tuple = PartialTuple {
+                protocol: Some(protocol),
+                icmp_id: Some(7),
+                ..PartialTuple::default()
+            };
+            assert_eq!(parts(&tuple), 8 | flag);
+            let bytes = written(&orig(tuple)).unwrap();
+            let tuple = Attrs::new(&bytes).find(CTA_TUPLE_ORIG).unwrap().nested();
+            let fields = tuple.find(CTA_TUPLE_PROTO).unwrap().nested();
+            assert_eq!(fields.find(kind).unwrap().be16(), Ok(7));
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_would_refuse_or_misread_is_refused() {
+        let tuple = |protocol, dst_port, icmp_id| {
+            orig(PartialTuple {
+                dst: None,
+                protocol,
+                dst_port,
+                icmp_id,
+                ..PORT
+            })
+        };
+        let status = |mask| KernelFilter {
+            status: Some(StatusMatch {
+                value: Status(0),
+                mask: Status(mask),
+            }),
+            ..KernelFilter::default()
+        };
+        let of_family = |family| KernelFilter {
+            family,
+            ..orig(PORT)
+        };
+        let needs_protocol = Err(EncodeError::FilterNeedsProtocol);
+        let cases = [
+            (status(0), Err(EncodeError::EmptyStatusMask)),
+            (status(1), Ok(())),
+            (of_family(None), Err(EncodeError::FilterNeedsFamily)),
+            (
+                of_family(Some(Family::Ipv6)),
+                Err(EncodeError::MixedFamilies),
+            ),
+            (tuple(None, Some(1), None), needs_protocol),
+            (tuple(None, None, Some(1)), needs_protocol),
+            (tuple(Some(Protocol::TCP), None, Some(1)), needs_protocol),
+            (tuple(Some(Protocol::ICMP), Some(1), None), needs_protocol),
+            (tuple(Some(Protocol::TCP), Some(1), None), Ok(())),
+        ];
+        for (filter, expected) in cases {
+            assert_eq!(written(&filter).map(drop), expected, "{filter:?}");
+        }
+    }
+}

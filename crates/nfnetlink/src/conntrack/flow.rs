@@ -263,3 +263,141 @@ fn encode_counters(w: &mut AttrWriter<'_>, kind: u16, counters: &Counters) {
         w.be64(CTA_COUNTERS_BYTES, counters.bytes);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::{Icmp, PerDir, ProtoInfo, SctpInfo, SctpState};
+    use std::vec;
+    use std::vec::Vec;
+
+    fn written(attributes: impl FnOnce(&mut AttrWriter<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        AttrWriter::bare(&mut out, attributes).unwrap();
+        out
+    }
+
+    fn ping() -> Flow<'static> {
+        let icmp = Icmp {
+            kind: 8,
+            code: 0,
+            id: 0x0102,
+        };
+        Flow::new(Tuple {
+            l4: L4::Icmp(icmp),
+            ..NOWHERE
+        })
+    }
+
+    #[test]
+    fn a_flow_without_original_tuple_is_malformed() {
+        let bytes = written(|w| {
+            tuple::encode(w, CTA_TUPLE_REPLY, &NOWHERE);
+            w.be32(CTA_TIMEOUT, 1);
+        });
+        assert_eq!(decode(&bytes), Err(Malformed::MissingTuple));
+        assert_eq!(decode(&[]), Err(Malformed::MissingTuple));
+    }
+
+    /// Every attribute of `enum ctattr_type` that is no nest, one byte longer than it should be.
+    #[test]
+    fn a_known_attribute_of_another_size_is_malformed() {
+        let sizes = [
+            (CTA_STATUS, 4),
+            (CTA_TIMEOUT, 4),
+            (CTA_MARK, 4),
+            (CTA_MARK_MASK, 4),
+            (CTA_USE, 4),
+            (CTA_ID, 4),
+            (CTA_SECMARK, 4),
+            (CTA_ZONE, 2),
+            (CTA_LABELS, 16),
+            (CTA_LABELS, 4),
+            (CTA_LABELS, 0),
+            (CTA_LABELS, 19),
+            (CTA_LABELS_MASK, 16),
+            (CTA_TIMESTAMP_EVENT, 8),
+        ];
+        for (kind, size) in sizes {
+            let bytes = written(|w| {
+                encode(w, &ping());
+                w.bytes(kind, &vec![0; size + 1]);
+            });
+            assert_eq!(decode(&bytes), Err(Malformed::AttributeSize), "{kind}");
+        }
+        let bytes = written(|w| {
+            encode(w, &ping());
+            w.bytes(CTA_LABELS, &[]);
+        });
+        assert_eq!(decode(&bytes), Err(Malformed::AttributeSize));
+    }
+
+    fn check_bytes(flow: &Flow<'_>, kind: u16, expected: &[u8]) {
+        let bytes = written(|w| encode(w, flow));
+        let attr = Attrs::new(&bytes).find(kind).unwrap();
+        assert_eq!(attr.payload, expected);
+        assert_eq!(decode(&bytes).unwrap().value, *flow);
+    }
+
+    #[test]
+    fn labels_are_words_of_the_machine_and_the_rest_is_big_endian() {
+        let labels = Labels::from_words(&[0x0102_0304, 1]).unwrap();
+        let [a, b] = [0x0102_0304_u32, 1].map(u32::to_ne_bytes);
+        let labelled = Flow {
+            labels: Some(labels),
+            ..ping()
+        };
+        check_bytes(&labelled, CTA_LABELS, &[a, b].concat());
+        let marked = Flow {
+            mark: Some(Mark(0x0102_0304)),
+            ..ping()
+        };
+        check_bytes(&marked, CTA_MARK, &[1, 2, 3, 4]);
+        let known = Flow {
+            id: Some(0x0102_0304),
+            ..ping()
+        };
+        check_bytes(&known, CTA_ID, &[1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn verification_tags_stand_as_in_the_packet() {
+        let flow = Flow {
+            protoinfo: Some(ProtoInfo::Sctp(SctpInfo {
+                state: Some(SctpState(3)),
+                vtag: PerDir {
+                    orig: Some(1),
+                    reply: None,
+                },
+            })),
+            ..ping()
+        };
+        let state = [5_u16.to_ne_bytes(), 1_u16.to_ne_bytes(), [3, 0], [0, 0]].concat();
+        let tag = [8_u16.to_ne_bytes(), 2_u16.to_ne_bytes(), [0, 0], [0, 1]].concat();
+        let nest = [20_u16.to_ne_bytes(), 0x8003_u16.to_ne_bytes()].concat();
+        check_bytes(&flow, CTA_PROTOINFO, &[nest, state, tag].concat());
+    }
+
+    #[test]
+    fn old_counters_of_32_bits_are_read() {
+        let bytes = written(|w| {
+            encode(w, &ping());
+            w.nest(CTA_COUNTERS_ORIG, |w| {
+                w.be32(CTA_COUNTERS32_PACKETS, 3);
+                w.be32(CTA_COUNTERS32_BYTES, 400);
+            });
+        });
+        let counters = decode(&bytes).unwrap().value.counters.orig.unwrap();
+        assert_eq!((counters.packets, counters.bytes), (3, 400));
+    }
+
+    #[test]
+    fn padding_is_no_unknown_attribute() {
+        let bytes = written(|w| {
+            encode(w, &ping());
+            w.nest(CTA_COUNTERS_ORIG, |w| w.bytes(CTA_COUNTERS_PAD, &[]));
+            w.nest(CTA_TIMESTAMP, |w| w.bytes(CTA_TIMESTAMP_PAD, &[]));
+        });
+        assert_eq!(decode(&bytes).unwrap().unknown, 0);
+    }
+}

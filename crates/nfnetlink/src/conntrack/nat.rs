@@ -1,4 +1,7 @@
 //! Translation to set up, sequence adjustment, SYN proxy.
+//!
+//! The kernel takes all three in requests. It reports the latter two; what a translation did is
+//! seen in the tuples.
 
 use core::net::IpAddr;
 use core::ops::RangeInclusive;

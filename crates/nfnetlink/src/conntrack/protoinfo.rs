@@ -1,4 +1,7 @@
 //! Protocol state: `CTA_PROTOINFO` with one nest for TCP, DCCP or SCTP.
+//!
+//! A nest may hold any part of its fields: an event of a dying flow has the state alone, and a
+//! request changes what it names.
 
 use flow::{
     DccpInfo, DccpRole, DccpState, PerDir, ProtoInfo, SctpInfo, SctpState, TcpFlags, TcpInfo,

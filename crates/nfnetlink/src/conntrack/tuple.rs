@@ -151,3 +151,107 @@ fn encode_l4(w: &mut AttrWriter<'_>, l4: &L4) {
         L4::Other(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn check(parts: impl FnOnce(&mut AttrWriter<'_>), expected: Result<Tuple, Malformed>) {
+        let mut bytes = Vec::new();
+        AttrWriter::bare(&mut bytes, parts).unwrap();
+        let nest = Attr {
+            kind: 1,
+            payload: &bytes,
+        };
+        assert_eq!(decode(nest, &mut 0), expected);
+    }
+
+    const V4: [u8; 4] = [10, 0, 0, 1];
+    const V6: [u8; 16] = [1; 16];
+
+    fn tcp(w: &mut AttrWriter<'_>) {
+        w.nest(CTA_TUPLE_PROTO, |w| w.u8(CTA_PROTO_NUM, 6));
+    }
+
+    fn check_addrs(addrs: &[(u16, &[u8])], expected: Malformed) {
+        let parts = |w: &mut AttrWriter<'_>| {
+            w.nest(CTA_TUPLE_IP, |w| {
+                for (kind, addr) in addrs {
+                    w.bytes(*kind, addr);
+                }
+            });
+            tcp(w);
+        };
+        check(parts, Err(expected));
+    }
+
+    #[test]
+    fn both_addresses_of_one_family_are_needed() {
+        check(tcp, Err(Malformed::MissingAddress));
+        check_addrs(&[], Malformed::MissingAddress);
+        check_addrs(&[(CTA_IP_V4_SRC, &V4)], Malformed::MissingAddress);
+        check_addrs(&[(CTA_IP_V6_DST, &V6)], Malformed::MissingAddress);
+        let mixed: [&[(u16, &[u8])]; 3] = [
+            &[(CTA_IP_V4_SRC, &V4), (CTA_IP_V6_DST, &V6)],
+            &[(CTA_IP_V6_SRC, &V6), (CTA_IP_V4_DST, &V4)],
+            &[
+                (CTA_IP_V4_SRC, &V4),
+                (CTA_IP_V4_DST, &V4),
+                (CTA_IP_V6_SRC, &V6),
+            ],
+        ];
+        for addrs in mixed {
+            check_addrs(addrs, Malformed::MixedFamilies);
+        }
+        check_addrs(&[(CTA_IP_V4_SRC, &V6)], Malformed::AttributeSize);
+    }
+
+    fn addrs(w: &mut AttrWriter<'_>) {
+        w.nest(CTA_TUPLE_IP, |w| {
+            w.bytes(CTA_IP_V4_SRC, &V4);
+            w.bytes(CTA_IP_V4_DST, &V4);
+        });
+    }
+
+    #[test]
+    fn the_protocol_is_needed_its_fields_are_not() {
+        check(addrs, Err(Malformed::MissingProtocol));
+        let without_number = |w: &mut AttrWriter<'_>| {
+            addrs(w);
+            w.nest(CTA_TUPLE_PROTO, |w| w.be16(CTA_PROTO_SRC_PORT, 1));
+        };
+        check(without_number, Err(Malformed::MissingProtocol));
+        let expected = Addrs::V4 {
+            src: V4.into(),
+            dst: V4.into(),
+        };
+        for number in 0..=u8::MAX {
+            let l4 = L4::zero(Protocol(number));
+            let without_fields = |w: &mut AttrWriter<'_>| {
+                addrs(w);
+                w.nest(CTA_TUPLE_PROTO, |w| w.u8(CTA_PROTO_NUM, number));
+            };
+            check(without_fields, Ok(Tuple::new(expected, l4)));
+        }
+    }
+
+    #[test]
+    fn fields_of_another_protocol_are_left_alone() {
+        let parts = |w: &mut AttrWriter<'_>| {
+            addrs(w);
+            w.nest(CTA_TUPLE_PROTO, |w| {
+                w.be16(CTA_PROTO_ICMP_ID, 9);
+                w.be16(CTA_PROTO_DST_PORT, 80);
+                w.u8(CTA_PROTO_NUM, 6);
+                w.u8(CTA_PROTO_ICMPV6_TYPE, 128);
+            });
+        };
+        let addrs = Addrs::V4 {
+            src: V4.into(),
+            dst: V4.into(),
+        };
+        let ports = Ports { src: 0, dst: 80 };
+        check(parts, Ok(Tuple::new(addrs, L4::Tcp(ports))));
+    }
+}

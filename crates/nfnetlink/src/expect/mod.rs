@@ -1,4 +1,7 @@
 //! Expectations in the kernel's messages: everything below `NFNL_SUBSYS_CTNETLINK_EXP`.
+//!
+//! [`decode`] and [`encode`] turn the attributes of one message into a [`flow::Expectation`] and
+//! back; [`request`] appends whole messages to a [`Builder`](crate::nl::Builder).
 
 pub mod constants;
 pub mod request;

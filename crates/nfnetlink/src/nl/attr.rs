@@ -1,4 +1,7 @@
 //! Attributes of a message or of a nest.
+//!
+//! An attribute is a slice of what contains it; a nest is read by another [`Attrs`] over that
+//! slice. So whatever its lengths claim, nothing outside of the message is ever looked at.
 
 use flow::Name;
 

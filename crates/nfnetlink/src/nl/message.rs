@@ -1,4 +1,7 @@
 //! Netlink messages in a receive buffer.
+//!
+//! The kernel puts many of them into one read of a dump, and one into each event. Left-over bytes
+//! that are no message are an error, like a length that leads out of the buffer.
 
 use crate::malformed::Malformed;
 use crate::nl::{align, flags};
