@@ -1,22 +1,33 @@
 //! Each case of `tests/golden` is one flow and what it looks like in every form.
 //!
 //! `flow` describes the flow; `text`, `extended`, `timestamp` and `cache` hold what stock printed
-//! for it. A case may leave a form out, but not `text`. With `GOLDEN_WRITE=1` the forms that
-//! exist are written anew, and the diff is to be reviewed.
+//! for it, `xml` what `-o xml` prints. A case may leave a form out, but not `text`. With
+//! `GOLDEN_WRITE=1` the forms that exist are written anew, and the diff is to be reviewed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 #[path = "golden/describe.rs"]
 mod describe;
 
-use flow::render::{self, Show};
+use flow::render::{self, Record, Show};
 use std::fs;
 use std::path::Path;
 
-const FORMS: [(&str, Show); 4] = [
-    ("text", Show::TABLE),
+type Render = fn(&mut Vec<u8>, &Record<'_>, &Show);
+
+const FORMS: [(&str, Render, Show); 5] = [
+    ("text", render::text, Show::TABLE),
+    (
+        "xml",
+        render::xml,
+        Show {
+            id: true,
+            ..Show::TABLE
+        },
+    ),
     (
         "extended",
+        render::text,
         Show {
             extended: true,
             id: true,
@@ -25,12 +36,13 @@ const FORMS: [(&str, Show); 4] = [
     ),
     (
         "timestamp",
+        render::text,
         Show {
             time: true,
             ..Show::TABLE
         },
     ),
-    ("cache", Show::CACHE),
+    ("cache", render::text, Show::CACHE),
 ];
 
 #[test]
@@ -51,13 +63,13 @@ fn check(case: &Path) -> usize {
     let description = fs::read_to_string(case.join("flow")).unwrap();
     assert!(case.join("text").exists(), "{} lacks text", case.display());
     let mut checked = 0;
-    for (form, show) in FORMS {
+    for (form, render, show) in FORMS {
         let file = case.join(form);
         if !file.exists() {
             continue;
         }
         let mut out = Vec::new();
-        render::text(&mut out, &describe::parse(&description).record(), &show);
+        render(&mut out, &describe::parse(&description).record(), &show);
         out.push(b'\n');
         if std::env::var_os("GOLDEN_WRITE").is_some() {
             fs::write(&file, &out).unwrap();

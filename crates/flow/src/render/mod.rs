@@ -18,6 +18,7 @@ use crate::tuple::{Dir, Tuple};
 
 pub mod bytes;
 pub mod text;
+pub mod xml;
 
 /// What is to be shown beyond what every line has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,4 +260,9 @@ fn age(record: &Record<'_>) -> Option<u64> {
 /// Renders a record as one line of text, without the line's end.
 pub fn text(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
     text::render(out, record, show);
+}
+
+/// Renders a record as one XML element, without the line's end.
+pub fn xml(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
+    xml::render(out, record, show);
 }

@@ -1,0 +1,219 @@
+//! XML: one `<flow>` element per line, without white space inside.
+//!
+//! Structure and order are stock's. Two things are not, since no reader can have relied on them
+//! (compat: cli-49): states of SCTP and DCCP have their own names instead of TCP's, and an ICMP
+//! flow shows its type, code and id. Foreign names are escaped.
+//!
+//! The document around the elements is the caller's business; `conntrackd -x` has none.
+
+use alloc::vec::Vec;
+
+use super::{Field, Item, Record, Show, Sink, bytes};
+use crate::event::EventKind;
+use crate::flow::Name;
+use crate::status::Status;
+use crate::tuple::{Dir, L4, Tuple};
+
+const ORIGINAL: [Field; 3] = [
+    Field::Tuple(Dir::Original),
+    Field::DirZone(Dir::Original),
+    Field::Counters(Dir::Original),
+];
+
+const REPLY: [Field; 3] = [
+    Field::Tuple(Dir::Reply),
+    Field::DirZone(Dir::Reply),
+    Field::Counters(Dir::Reply),
+];
+
+/// What stands for the reply of a flow whose reply is not known.
+const NO_REPLY: &str = "<layer3 protonum=\"0\" protoname=\"unknown\"><src></src><dst></dst>\
+     </layer3><layer4 protonum=\"0\" protoname=\"unknown\"></layer4>";
+
+const INDEPENDENT: [Field; 8] = [
+    Field::State,
+    Field::Timeout,
+    Field::Mark,
+    Field::Secmark,
+    Field::Secctx,
+    Field::Zone,
+    Field::Use,
+    Field::Id,
+];
+
+/// Renders a record as one element, without a line's end.
+pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
+    let mut xml = Xml { out };
+    xml.raw(match record.event {
+        None => "<flow>",
+        Some(EventKind::New) => "<flow type=\"new\">",
+        Some(EventKind::Update) => "<flow type=\"update\">",
+        Some(EventKind::Destroy) => "<flow type=\"destroy\">",
+    });
+    xml.raw("<meta direction=\"original\">");
+    super::walk(record, show, &ORIGINAL, &mut xml);
+    xml.raw("</meta><meta direction=\"reply\">");
+    match record.flow.reply {
+        Some(_) => super::walk(record, show, &REPLY, &mut xml),
+        None => xml.raw(NO_REPLY),
+    }
+    xml.raw("</meta>");
+    xml.independent(record, show);
+    super::walk(record, show, &[Field::Helper], &mut xml);
+    xml.raw("</flow>");
+}
+
+/// Elements in the making.
+struct Xml<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl Sink for Xml<'_> {
+    fn item(&mut self, item: Item<'_>) {
+        match item {
+            Item::Tuple(_, tuple) => self.tuple(tuple),
+            Item::DirZone(_, zone) | Item::Zone(zone) => self.number("zone", zone.0),
+            Item::Counters(_, counters) => {
+                self.raw("<counters>");
+                self.number("packets", counters.packets);
+                self.number("bytes", counters.bytes);
+                self.raw("</counters>");
+            }
+            Item::State(name) => self.element("state", |out| out.extend(name.bytes())),
+            Item::Timeout(seconds) => self.number("timeout", seconds),
+            Item::Mark(mark) => self.number("mark", mark.0),
+            Item::Secmark(secmark) => self.number("secmark", secmark),
+            Item::Secctx(name) => self.name("secctx", name),
+            Item::Use(count) => self.number("use", count),
+            Item::Id(id) => self.number("id", id),
+            Item::Age(seconds) => self.number("deltatime", seconds),
+            Item::Helper(name) => self.name("helper", name),
+            // Attributes of other elements, or not part of this format.
+            Item::Time(_)
+            | Item::Event(_)
+            | Item::Family(_)
+            | Item::Protocol(_)
+            | Item::Unreplied
+            | Item::Assurance(_)
+            | Item::Sender(_) => {}
+        }
+    }
+}
+
+impl Xml<'_> {
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn element(&mut self, tag: &str, content: impl FnOnce(&mut Vec<u8>)) {
+        self.raw("<");
+        self.raw(tag);
+        self.raw(">");
+        content(self.out);
+        self.raw("</");
+        self.raw(tag);
+        self.raw(">");
+    }
+
+    fn number(&mut self, tag: &str, value: impl Into<u64>) {
+        self.element(tag, |out| bytes::decimal(out, value));
+    }
+
+    fn key(&mut self, tag: &str, value: u16) {
+        self.element(tag, |out| {
+            out.extend_from_slice(b"0x");
+            bytes::hex(out, value);
+        });
+    }
+
+    fn name(&mut self, tag: &str, name: Name<'_>) {
+        self.element(tag, |out| escaped(out, name.as_bytes()));
+    }
+
+    /// The start of an element that names a protocol and its number.
+    fn protocol(&mut self, tag: &str, number: u8, name: Option<&str>) {
+        self.raw("<");
+        self.raw(tag);
+        self.raw(" protonum=\"");
+        bytes::decimal(self.out, number);
+        self.raw("\" protoname=\"");
+        self.raw(name.unwrap_or("unknown"));
+        self.raw("\">");
+    }
+
+    fn tuple(&mut self, tuple: &Tuple) {
+        let (family, protocol) = (tuple.family(), tuple.protocol());
+        self.protocol("layer3", family.number(), Some(family.name()));
+        self.element("src", |out| bytes::address(out, tuple.addrs.src()));
+        self.element("dst", |out| bytes::address(out, tuple.addrs.dst()));
+        self.raw("</layer3>");
+        self.protocol("layer4", protocol.0, protocol.name());
+        match tuple.l4 {
+            L4::Tcp(p) | L4::Udp(p) | L4::UdpLite(p) | L4::Sctp(p) | L4::Dccp(p) => {
+                self.number("sport", p.src);
+                self.number("dport", p.dst);
+            }
+            L4::Gre(keys) => {
+                self.key("srckey", keys.src);
+                self.key("dstkey", keys.dst);
+            }
+            L4::Icmp(icmp) | L4::Icmpv6(icmp) => {
+                self.number("type", icmp.kind);
+                self.number("code", icmp.code);
+                self.number("id", icmp.id);
+            }
+            L4::Other(_) => {}
+        }
+        self.raw("</layer4>");
+    }
+
+    /// What belongs to no direction; nothing at all if there is nothing.
+    fn independent(&mut self, record: &Record<'_>, show: &Show) {
+        let start = self.out.len();
+        self.raw("<meta direction=\"independent\">");
+        let empty = self.out.len();
+        super::walk(record, show, &INDEPENDENT, self);
+        // Both can hold for an offloaded flow too, so they are not `Item::Assurance`.
+        if record.flow.has_status(Status::ASSURED) {
+            self.raw("<assured/>");
+        }
+        if matches!(record.flow.status, Some(status) if !status.contains(Status::SEEN_REPLY)) {
+            self.raw("<unreplied/>");
+        }
+        super::walk(record, show, &[Field::Age], self);
+        if self.out.len() == empty {
+            self.out.truncate(start);
+        } else {
+            self.raw("</meta>");
+        }
+    }
+}
+
+/// Appends foreign text: markup as entities, what is not printable ASCII as in lines of text.
+fn escaped(out: &mut Vec<u8>, text: &[u8]) {
+    for byte in text {
+        match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'"' => out.extend_from_slice(b"&quot;"),
+            byte => bytes::escaped(out, core::slice::from_ref(byte)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+
+    #[test]
+    fn foreign_text_stays_text() {
+        let mut out = Vec::new();
+        escaped(&mut out, b"<b>\"ftp\" & \x1b\\");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "&lt;b&gt;&quot;ftp&quot; &amp; \\x1b\\\\"
+        );
+    }
+}
