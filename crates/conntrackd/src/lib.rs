@@ -6,5 +6,6 @@ pub mod args;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod dump_text;
 pub mod log;
 pub mod stats_text;

@@ -18,7 +18,7 @@ mod grammar;
 mod later;
 mod lexer;
 mod lower;
-mod model;
+pub mod model;
 mod parser;
 mod print;
 mod protocols;
