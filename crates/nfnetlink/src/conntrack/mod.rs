@@ -1,6 +1,6 @@
 //! Flows in the kernel's messages: everything below `NFNL_SUBSYS_CTNETLINK`.
 //!
-//! [`decode`] and [`encode`] turn the attributes of one message into a [`flow::Flow`] and back;
+//! [`decode`] and [`encode`] turn the attributes of one message into a [`Flow`](::flow::Flow) and back;
 //! [`request`] appends whole messages to a [`Builder`](crate::nl::Builder); [`RawFlow`] looks at a
 //! few attributes before anything is decoded.
 
