@@ -1,4 +1,7 @@
 //! "Did you mean": the nearest valid word, and where else a word is valid.
+//!
+//! A word may differ by a few slips of the finger, fewer in a short word; case does not count. What
+//! is not near is listed.
 
 use super::grammar::Section;
 

@@ -1,4 +1,6 @@
 //! The client's end of the control socket: one request, and its reply copied out.
+//!
+//! It blocks: there is nothing else to do. Works with the stock daemon too.
 
 use std::fmt;
 use std::io::{self, Read, Write};

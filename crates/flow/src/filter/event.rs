@@ -240,7 +240,6 @@ mod tests {
     use crate::protoinfo::TcpInfo;
     use crate::tuple::{Addrs, L4, Tuple};
     use alloc::vec;
-    use proptest::prelude::*;
 
     fn flow(
         protocol: u8,
@@ -315,88 +314,6 @@ mod tests {
         assert!(!network("1.2.3.4/31").is_host());
     }
 
-    fn any_addr() -> impl Strategy<Value = IpAddr> {
-        // Few distinct bits, so that networks and addresses meet often.
-        let bits = prop_oneof![
-            Just(0_u32),
-            Just(1),
-            Just(0x8000_0000),
-            Just(0xc000_0001),
-            0..4_u32
-        ];
-        (bits, any::<bool>()).prop_map(|(bits, v6)| {
-            if v6 {
-                IpAddr::V6((u128::from(bits) << 96 | u128::from(bits)).into())
-            } else {
-                IpAddr::V4(bits.into())
-            }
-        })
-    }
-
-    fn any_policy() -> impl Strategy<Value = Policy> {
-        prop_oneof![Just(Policy::Accept), Just(Policy::Ignore)]
-    }
-
-    fn any_network() -> impl Strategy<Value = Network> {
-        (any_addr(), 0..=128_u8)
-            .prop_map(|(addr, prefix)| Network::new(addr, prefix).unwrap_or(Network::host(addr)))
-    }
-
-    /// Bit by bit comparison, the definition of a prefix.
-    fn naive_match(network: &Network, addr: IpAddr) -> bool {
-        let bits = |addr: IpAddr| match addr {
-            IpAddr::V4(addr) => addr.octets().to_vec(),
-            IpAddr::V6(addr) => addr.octets().to_vec(),
-        };
-        let (wanted, found) = (bits(network.addr()), bits(addr));
-        wanted.len() == found.len()
-            && (0..usize::from(network.prefix())).all(|bit| {
-                let at = |bytes: &[u8]| bytes[bit / 8] >> (7 - bit % 8) & 1;
-                at(&wanted) == at(&found)
-            })
-    }
-
-    fn naive_passes(policy: Policy, listed: bool) -> bool {
-        listed == (policy == Policy::Accept)
-    }
-
-    proptest! {
-        #[test]
-        fn answers_as_the_naive_model(
-            protocols in proptest::option::of((any_policy(), prop::collection::vec(0..20_u8, 0..4))),
-            addresses in proptest::option::of((any_policy(), prop::collection::vec(any_network(), 0..5))),
-            states in proptest::option::of((any_policy(), prop::collection::vec(0..10_u8, 0..4))),
-            protocol in 0..20_u8,
-            state in proptest::option::of(0..10_u8),
-            ends in (any_addr(), any_addr()),
-        ) {
-            let mut filter = EventFilter::new();
-            if let Some((policy, list)) = &protocols {
-                filter = filter.with_protocols(*policy, list.iter().copied().map(Protocol));
-            }
-            if let Some((policy, list)) = &addresses {
-                filter = filter.with_addresses(*policy, list);
-            }
-            if let Some((policy, list)) = &states {
-                filter = filter.with_states(*policy, list.iter().copied().map(TcpState));
-            }
-            if let Some(flow) = flow(protocol, ends.0, ends.1, state) {
-                let by_protocol = protocols
-                    .is_none_or(|(policy, list)| naive_passes(policy, list.contains(&protocol)));
-                let by_address = addresses.is_none_or(|(policy, list)| {
-                    naive_passes(policy, list.iter().any(|network| {
-                        naive_match(network, ends.0) || naive_match(network, ends.1)
-                    }))
-                });
-                let by_state = state.zip(states)
-                    .is_none_or(|(state, (policy, list))| {
-                        naive_passes(policy, list.contains(&state))
-                    });
-                prop_assert_eq!(filter.passes(&flow), by_protocol && by_address && by_state);
-            }
-        }
-    }
-
     #[test]
     fn an_empty_accept_list_of_protocols_lets_nothing_pass() {
         let flow = flow(6, [10, 0, 0, 1].into(), [10, 0, 0, 2].into(), Some(3)).unwrap();
@@ -404,5 +321,93 @@ mod tests {
         assert!(!nothing.passes(&flow));
         let only_syn = EventFilter::new().with_states(Policy::Accept, [TcpState::SYN_SENT]);
         assert!(!only_syn.passes(&flow));
+    }
+
+    mod property {
+        use super::*;
+        use proptest::prelude::*;
+
+        fn any_addr() -> impl Strategy<Value = IpAddr> {
+            // Few distinct bits, so that networks and addresses meet often.
+            let bits = prop_oneof![
+                Just(0_u32),
+                Just(1),
+                Just(0x8000_0000),
+                Just(0xc000_0001),
+                0..4_u32
+            ];
+            (bits, any::<bool>()).prop_map(|(bits, v6)| {
+                if v6 {
+                    IpAddr::V6((u128::from(bits) << 96 | u128::from(bits)).into())
+                } else {
+                    IpAddr::V4(bits.into())
+                }
+            })
+        }
+
+        fn any_policy() -> impl Strategy<Value = Policy> {
+            prop_oneof![Just(Policy::Accept), Just(Policy::Ignore)]
+        }
+
+        fn any_network() -> impl Strategy<Value = Network> {
+            (any_addr(), 0..=128_u8).prop_map(|(addr, prefix)| {
+                Network::new(addr, prefix).unwrap_or(Network::host(addr))
+            })
+        }
+
+        /// Bit by bit comparison, the definition of a prefix.
+        fn naive_match(network: &Network, addr: IpAddr) -> bool {
+            let bits = |addr: IpAddr| match addr {
+                IpAddr::V4(addr) => addr.octets().to_vec(),
+                IpAddr::V6(addr) => addr.octets().to_vec(),
+            };
+            let (wanted, found) = (bits(network.addr()), bits(addr));
+            wanted.len() == found.len()
+                && (0..usize::from(network.prefix())).all(|bit| {
+                    let at = |bytes: &[u8]| bytes[bit / 8] >> (7 - bit % 8) & 1;
+                    at(&wanted) == at(&found)
+                })
+        }
+
+        fn naive_passes(policy: Policy, listed: bool) -> bool {
+            listed == (policy == Policy::Accept)
+        }
+
+        proptest! {
+            #[test]
+            fn answers_as_the_naive_model(
+                protocols in proptest::option::of((any_policy(), prop::collection::vec(0..20_u8, 0..4))),
+                addresses in proptest::option::of((any_policy(), prop::collection::vec(any_network(), 0..5))),
+                states in proptest::option::of((any_policy(), prop::collection::vec(0..10_u8, 0..4))),
+                protocol in 0..20_u8,
+                state in proptest::option::of(0..10_u8),
+                ends in (any_addr(), any_addr()),
+            ) {
+                let mut filter = EventFilter::new();
+                if let Some((policy, list)) = &protocols {
+                    filter = filter.with_protocols(*policy, list.iter().copied().map(Protocol));
+                }
+                if let Some((policy, list)) = &addresses {
+                    filter = filter.with_addresses(*policy, list);
+                }
+                if let Some((policy, list)) = &states {
+                    filter = filter.with_states(*policy, list.iter().copied().map(TcpState));
+                }
+                if let Some(flow) = flow(protocol, ends.0, ends.1, state) {
+                    let by_protocol = protocols
+                        .is_none_or(|(policy, list)| naive_passes(policy, list.contains(&protocol)));
+                    let by_address = addresses.is_none_or(|(policy, list)| {
+                        naive_passes(policy, list.iter().any(|network| {
+                            naive_match(network, ends.0) || naive_match(network, ends.1)
+                        }))
+                    });
+                    let by_state = state.zip(states)
+                        .is_none_or(|(state, (policy, list))| {
+                            naive_passes(policy, list.contains(&state))
+                        });
+                    prop_assert_eq!(filter.passes(&flow), by_protocol && by_address && by_state);
+                }
+            }
+        }
     }
 }

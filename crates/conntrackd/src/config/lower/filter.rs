@@ -1,4 +1,7 @@
-//! `Filter` in section `General`.
+//! `Filter` in section `General`: lists of protocols, addresses and states.
+//!
+//! A word that stock's grammar refuses is an error here too; a word of the right shape that names
+//! nothing is warned about and left out, as in stock.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,6 @@
-//! Section `General`.
+//! Section `General`: sizes, files, the control socket, the scheduler.
+//!
+//! Blocks may be repeated, so each one changes what the ones before it have left.
 
 use super::super::ast::{Item, Value};
 use super::super::error::ErrorKind;

@@ -1,4 +1,6 @@
-//! Section `Helper`.
+//! Section `Helper`: which helpers run, with which queue and which limits.
+//!
+//! The helpers that can be named are a closed list, each with one policy.
 
 use flow::{Family, Protocol};
 

@@ -1,4 +1,7 @@
 //! Section `Sync`: mode, timeouts and options.
+//!
+//! Stock keeps the settings of all modes in one place, wherever in `Sync` they stand. They are
+//! collected in the same way, and the mode that counts takes what it knows.
 
 use std::time::Duration;
 
