@@ -8,7 +8,7 @@ use testbed::Result;
 use crate::cargo;
 
 /// The packages with golden cases.
-const PACKAGES: &[&str] = &["flow", "nfnetlink"];
+const PACKAGES: &[&str] = &["conntrackd", "flow", "nfnetlink"];
 
 /// Runs the command.
 pub fn run(_: &[String]) -> Result<()> {
