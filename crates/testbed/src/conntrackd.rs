@@ -53,26 +53,15 @@ impl Conntrackd {
         config: &str,
     ) -> Result<Self> {
         let files = Files::write(namespace, config)?;
-        Self::start_with(namespace, implementation, files)
-    }
-
-    fn start_with(
-        namespace: &Namespace,
-        implementation: Implementation,
-        files: Files,
-    ) -> Result<Self> {
-        let program = implementation.path(Program::Conntrackd)?;
         let log = Log::new(&format!(
             "log file of {implementation} on {}",
             namespace.label()
         ));
-        let _ = fs::remove_file(files.log());
         log.follow(files.log());
-        let process = namespace.spawn(Command::new(program).arg("-C").arg(files.config.clone()))?;
         let daemon = Self {
             implementation,
             namespace: namespace.name().into(),
-            process,
+            process: files.spawn(namespace, implementation)?,
             log: LogFile(log),
             files,
         };
@@ -80,13 +69,13 @@ impl Conntrackd {
         Ok(daemon)
     }
 
-    /// Kills the daemon as a crash would, and starts one of `implementation` with the same files.
-    pub fn restart(self, namespace: &Namespace, implementation: Implementation) -> Result<Self> {
+    /// Kills the daemon as a crash would and starts it again with the same files.
+    pub fn restart(&mut self, namespace: &Namespace) -> Result<()> {
         self.kill();
-        let Self { files, .. } = self;
         // As the operator's script does: the lock of a dead daemon is in the way.
-        let _ = fs::remove_file(&files.lock);
-        Self::start_with(namespace, implementation, files)
+        let _ = fs::remove_file(&self.files.lock);
+        self.process = self.files.spawn(namespace, self.implementation)?;
+        self.wait_for_answer()
     }
 
     /// Runs the daemon's own client: `client("-s network")`.
@@ -100,8 +89,8 @@ impl Conntrackd {
             .arg("-C")
             .arg(self.files.config.clone())
             .args(request.split_whitespace());
-        // In no particular namespace: the control socket is a file. (A client of stock that
-        // does not see the link's interface warns on standard error, so go there after all.)
+        // The control socket is a file, reached from anywhere; but stock's client warns when it
+        // does not see the link's interface.
         crate::namespace::enter(&self.namespace, || command.output())?
     }
 
@@ -205,6 +194,11 @@ impl Files {
             lock,
             socket,
         })
+    }
+
+    fn spawn(&self, namespace: &Namespace, implementation: Implementation) -> Result<Process> {
+        let program = implementation.path(Program::Conntrackd)?;
+        namespace.spawn(Command::new(program).arg("-C").arg(self.config.clone()))
     }
 
     fn log(&self) -> PathBuf {

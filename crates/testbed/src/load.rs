@@ -69,10 +69,11 @@ impl Group {
         } else {
             "--state ESTABLISHED"
         };
-        let nat = if flow % 8 == 0 {
-            "--src-nat 198.51.100.1"
-        } else {
-            ""
+        // Each group has its own address there, so that every flow keeps its port.
+        let [high, low] = self.number.to_be_bytes();
+        let nat = match flow % 8 {
+            0 => format!("--src-nat 172.16.{high}.{low}"),
+            _ => String::new(),
         };
         format!("-I {tuple} -t 3600 {state} -u SEEN_REPLY,ASSURED {nat}")
     }
