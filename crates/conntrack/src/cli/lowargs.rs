@@ -248,11 +248,15 @@ impl LowArgs {
         name: &'static str,
         table: Option<&str>,
     ) -> Result<(), Error> {
+        // Stock reads the word behind the command first.
+        let table = match table {
+            Some(word) => Table::parse(word).ok_or_else(|| Error::UnknownTable(word.into()))?,
+            None => Table::Conntrack,
+        };
         if self.verb.replace(verb).is_some() {
             return Err(Error::SecondCommand);
         }
-        let Some(word) = table else { return Ok(()) };
-        self.table = Table::parse(word).ok_or_else(|| Error::UnknownTable(word.into()))?;
+        self.table = table;
         match (self.table, verb) {
             (Table::Dying | Table::Unconfirmed, Verb::List) => Ok(()),
             (Table::Dying | Table::Unconfirmed, _) => Err(Error::ListOnly),

@@ -1,0 +1,115 @@
+//! Both programs follow the same namespace and show the same lines.
+//!
+//! The lines end with the port id of the program that caused the change; its name is left out,
+//! since short-lived programs are found by chance.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use testbed::{Command, Implementation, Namespace, Process, Program, wait_until};
+
+use crate::{normal, tables, words};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What happens while both follow, in order.
+const CHANGES: [&str; 9] = [
+    "-I -s 10.3.0.1 -d 10.3.0.2 -p tcp --sport 5 --dport 6 --state SYN_SENT -t 900 -m 4",
+    "-I -s 10.3.0.1 -d 10.3.0.2 -p udp --sport 5 --dport 6 -t 900",
+    "-I -s 2001:db8::1 -d 2001:db8::2 -p udp --sport 5 --dport 6 -t 900",
+    "-U -s 10.3.0.1 -p tcp --state ESTABLISHED -u SEEN_REPLY,ASSURED",
+    "-U -s 10.3.0.1 -p udp -m 7",
+    "-D -s 10.3.0.1 -p tcp",
+    "-D -s 10.3.0.1 -p udp",
+    // What a follower has seen when it has seen everything.
+    "-I -s 10.3.0.99 -d 10.3.0.2 -p udp --sport 1 --dport 9999 -t 900",
+    "-D -s 10.3.0.99",
+];
+
+/// Follows with these options while the changes happen, and compares what both showed.
+fn check(options: &str) {
+    let namespace = Namespace::new("events").unwrap();
+    tables::fill(&namespace, &[]);
+    let followers = [Implementation::Stock, Implementation::Ours].map(|implementation| {
+        let path = implementation.path(Program::Conntrack).unwrap();
+        let command = Command::new(path).args(words(options));
+        namespace.spawn(command).unwrap()
+    });
+    wait_until("two subscriptions", TIMEOUT, || {
+        subscriptions(&followers[0]) == 2
+    })
+    .unwrap();
+    let stock = Implementation::Stock.path(Program::Conntrack).unwrap();
+    for change in CHANGES {
+        let command = Command::new(&stock).args(words(change));
+        namespace.run(command).unwrap();
+    }
+    let [stock, ours] = followers.map(|follower| finish(&follower));
+    assert!(ours.len() > 1, "{ours:#?}");
+    assert_eq!(ours, stock, "conntrack {options} (left: ours)");
+}
+
+/// Netfilter sockets with groups in the namespace of a process.
+fn subscriptions(process: &Process) -> usize {
+    let path = format!("/proc/{}/net/netlink", process.pid());
+    let sockets = std::fs::read_to_string(path).unwrap_or_default();
+    let has_groups = |line: &&str| {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+        columns.get(1) == Some(&"12") && columns.get(3).is_some_and(|groups| *groups != "00000000")
+    };
+    sockets.lines().filter(has_groups).count()
+}
+
+/// Waits for the last change, ends the follower, and returns what it printed.
+fn finish(follower: &Process) -> Vec<String> {
+    wait_for_lines(follower, "dport=9999 [", 2);
+    follower.signal(Signal::INT);
+    assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
+    wait_for_lines(follower, "flow events have been shown", 1);
+    let lines = follower.log().lines();
+    lines.iter().map(|line| comparable(&line.text)).collect()
+}
+
+/// Its last lines may arrive after its end.
+fn wait_for_lines(follower: &Process, needle: &str, count: usize) {
+    wait_until(needle, TIMEOUT, || {
+        let lines = follower.log().lines();
+        let found = lines.iter().filter(|line| line.text.contains(needle));
+        found.count() == count
+    })
+    .unwrap();
+}
+
+fn comparable(line: &str) -> String {
+    let line = normal::stderr(line);
+    let line = line.split(" progname=").next().unwrap_or_default();
+    // The installed stock shows the time at which it read, not at which it happened.
+    let line = match line.split_once('\t') {
+        Some((time, rest)) => {
+            assert_eq!(time.len(), "[1795244499.424020]".len(), "{line}");
+            format!("[TIME]\t{}", normal::line(rest))
+        }
+        None => normal::line(line),
+    };
+    line
+}
+
+#[test]
+fn all_events_are_alike() {
+    check("-E");
+}
+
+#[test]
+fn events_with_all_columns_are_alike() {
+    check("-E -o extended,id,timestamp");
+}
+
+#[test]
+fn chosen_kinds_of_events_are_alike() {
+    check("-E -e NEW,DESTROY -p udp");
+}
+
+#[test]
+fn events_of_a_family_are_alike() {
+    check("-E -f ipv4 -b 1000000");
+}

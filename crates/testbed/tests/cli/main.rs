@@ -1,0 +1,216 @@
+//! Our `conntrack` beside stock's: the same command on the same table, and nothing may differ.
+//!
+//! Each group of rows starts with the same flows in two namespaces; then every row runs in both,
+//! and what is printed, the exit status and the table afterwards are compared. What cannot be
+//! equal is taken out first ([`normal`]). A row that is known to differ says why and what we do
+//! instead, and fails once it no longer differs.
+//!
+//! The installed stock is 1.4.7; where 1.4.9 behaves otherwise we follow that, and the row says so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+mod edges;
+mod events;
+mod normal;
+mod rows;
+mod tables;
+
+use rows::{Differs, Row};
+use testbed::{Command, Implementation, Namespace, Output, Program};
+
+/// Two namespaces with equal tables.
+struct Pair {
+    stock: Namespace,
+    ours: Namespace,
+}
+
+impl Pair {
+    fn new(label: &str, flows: &[&str]) -> Self {
+        let pair = Self {
+            stock: Namespace::new(&format!("{label}-stock")).unwrap(),
+            ours: Namespace::new(&format!("{label}-ours")).unwrap(),
+        };
+        for namespace in [&pair.stock, &pair.ours] {
+            tables::fill(namespace, flows);
+        }
+        pair
+    }
+
+    /// What both print, ours second.
+    fn run(&self, line: &str) -> (Output, Output) {
+        let run = |implementation: Implementation, namespace: &Namespace| {
+            let path = implementation.path(Program::Conntrack).unwrap();
+            let command = Command::new(path).args(words(line));
+            namespace.output(command).unwrap()
+        };
+        (
+            run(Implementation::Stock, &self.stock),
+            run(Implementation::Ours, &self.ours),
+        )
+    }
+
+    /// Both tables, as stock lists them.
+    fn tables(&self) -> (String, String) {
+        let list = |namespace: &Namespace| {
+            let output = namespace.run("conntrack -L").unwrap();
+            normal::stdout(&output.stdout)
+        };
+        (list(&self.stock), list(&self.ours))
+    }
+
+    /// What is wrong with a row, if anything.
+    fn check(&self, row: &Row) -> Option<String> {
+        let (stock, ours) = self.run(row.line);
+        let (stock, ours) = (normal::Answer::new(&stock), normal::Answer::new(&ours));
+        if let Some(differs) = &row.differs {
+            return check_difference(differs, &ours, &stock);
+        }
+        if ours != stock {
+            return Some(format!("stock: {stock:#?}\nours: {ours:#?}"));
+        }
+        let (stock, ours) = self.tables();
+        (ours != stock).then(|| format!("table of stock:\n{stock}\nours:\n{ours}"))
+    }
+}
+
+/// What is wrong with an answer that has to differ.
+fn check_difference(
+    differs: &Differs,
+    ours: &normal::Answer,
+    stock: &normal::Answer,
+) -> Option<String> {
+    let Differs { why, status, says } = differs;
+    if ours == stock {
+        return Some(format!("no longer differs ({why})"));
+    }
+    let said = format!("{}{}", ours.stdout, ours.stderr);
+    if ours.status != *status || !said.contains(says) {
+        return Some(format!(
+            "expected ({why}): {status}, {says}\nours: {ours:#?}"
+        ));
+    }
+    None
+}
+
+/// Words separated by blanks; between single quotes blanks count.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+fn check(label: &str, flows: &[&str], rows: &[Row]) {
+    check_rows(&Pair::new(label, flows), rows);
+}
+
+/// Runs all rows, so that one look shows everything that differs.
+fn check_rows(pair: &Pair, rows: &[Row]) {
+    let complaints: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let complaint = pair.check(row)?;
+            Some(format!("conntrack {}\n{complaint}", row.line))
+        })
+        .collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n\n"));
+}
+
+#[test]
+fn wrong_lines_are_answered_alike() {
+    check("wrong", &[], rows::WRONG);
+}
+
+#[test]
+fn wrong_values_are_answered_alike() {
+    check("values", &[], rows::VALUES);
+}
+
+#[test]
+fn listings_are_alike() {
+    check("list", tables::MIXED, rows::LIST);
+}
+
+#[test]
+fn new_flows_are_alike() {
+    check("create", &[], rows::CREATE);
+}
+
+#[test]
+fn single_flows_are_alike() {
+    check("get", tables::MIXED, rows::GET);
+}
+
+#[test]
+fn changes_are_alike() {
+    check("update", tables::MIXED, rows::UPDATE);
+}
+
+#[test]
+fn deletions_are_alike() {
+    check("delete", tables::MIXED, rows::DELETE);
+}
+
+#[test]
+fn what_was_not_meant_stays() {
+    for row in rows::DANGEROUS {
+        check("danger", tables::MIXED, std::slice::from_ref(row));
+    }
+}
+
+/// compat: cli-13
+#[test]
+fn a_flush_keeps_the_other_family() {
+    let pair = Pair::new("flush", tables::MIXED);
+    pair.run("-F -f ipv6");
+    assert_eq!(pair.stock.flow_count().unwrap(), 0);
+    assert_eq!(pair.ours.flow_count().unwrap(), 20);
+}
+
+#[test]
+fn counters_and_times_are_alike() {
+    let pair = Pair::new("acct", &[]);
+    for namespace in [&pair.stock, &pair.ours] {
+        namespace
+            .sysctl("net.netfilter.nf_conntrack_acct", 1)
+            .unwrap();
+        namespace
+            .sysctl("net.netfilter.nf_conntrack_timestamp", 1)
+            .unwrap();
+        tables::fill(namespace, tables::MIXED);
+    }
+    check_rows(&pair, rows::ACCOUNTS);
+}
+
+#[test]
+fn there_are_enough_rows() {
+    let all = [
+        rows::WRONG,
+        rows::VALUES,
+        rows::LIST,
+        rows::CREATE,
+        rows::GET,
+        rows::UPDATE,
+        rows::DELETE,
+        rows::ACCOUNTS,
+        rows::DANGEROUS,
+    ];
+    let count: usize = all.iter().map(|rows| rows.len()).sum();
+    assert!(count >= 150, "{count}");
+}
+
+#[test]
+fn quotes_make_one_word() {
+    assert_eq!(words("-s ' 1' '' x"), ["-s", " 1", "", "x"]);
+}
