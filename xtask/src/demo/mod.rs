@@ -34,7 +34,7 @@ const REPLICATION_TIMEOUT: Duration = Duration::from_secs(120);
 pub fn run(args: &[String]) -> Result<()> {
     let screen = Screen::new();
     match Request::parse(args)? {
-        Request::Help => screen.note(Tone::Plain, HELP.trim_end()),
+        Request::Help => screen.text(HELP.trim_end()),
         Request::Clean => clean(screen),
         Request::Play(options) => {
             catch_interrupts()?;

@@ -37,6 +37,11 @@ impl Screen {
         self.line(&format!("\n{}\n", self.paint(Tone::Strong, text)))
     }
 
+    /// Text as it stands.
+    pub fn text(self, text: &str) -> Result<()> {
+        self.line(text)
+    }
+
     /// One line of the story.
     pub fn note(self, tone: Tone, text: &str) -> Result<()> {
         let text = if text.is_empty() {

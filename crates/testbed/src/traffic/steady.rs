@@ -131,26 +131,7 @@ impl SteadyTalker {
     /// The longest time without an echo that was not over at `instant`; one that still lasts is
     /// as long as it lasts.
     pub fn stall_since(&self, instant: Instant) -> Stall {
-        let story = self.record.story();
-        let mut longest = Stall {
-            length: Duration::ZERO,
-            is_over: true,
-        };
-        let mut later = (Instant::now(), false);
-        for echo in story.echoes.iter().rev() {
-            let length = later.0.saturating_duration_since(*echo);
-            if length > longest.length {
-                longest = Stall {
-                    length,
-                    is_over: later.1,
-                };
-            }
-            later = (*echo, true);
-            if *echo < instant {
-                break;
-            }
-        }
-        longest
+        self.record.story().stall_since(instant, Instant::now())
     }
 
     /// Why the talker stopped talking, if the connection broke.
@@ -179,6 +160,25 @@ impl Story {
             self.echoes.pop_front();
         }
         self.echoes.push_back(Instant::now());
+    }
+
+    fn stall_since(&self, instant: Instant, now: Instant) -> Stall {
+        let mut longest = Stall {
+            length: Duration::ZERO,
+            is_over: true,
+        };
+        let (mut later, mut is_over) = (now, false);
+        for echo in self.echoes.iter().rev() {
+            let length = later.saturating_duration_since(*echo);
+            if length > longest.length {
+                longest = Stall { length, is_over };
+            }
+            (later, is_over) = (*echo, true);
+            if later < instant {
+                break;
+            }
+        }
+        longest
     }
 }
 
@@ -227,4 +227,26 @@ fn is_impatience(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stall_is_the_longest_silence_that_reaches_into_the_time_asked_about() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let stall = |echoes: &[u64], since, now| {
+            let echoes = echoes.iter().map(|seconds| at(*seconds)).collect();
+            let stall = Story { echoes, end: None }.stall_since(at(since), at(now));
+            (stall.length.as_secs(), stall.is_over)
+        };
+        // Silent from 2 to 7, asked about the time from 3 on.
+        assert_eq!(stall(&[0, 1, 2, 7, 8], 3, 9), (5, true));
+        // An earlier silence does not count.
+        assert_eq!(stall(&[0, 5, 6, 7, 8], 7, 9), (1, false));
+        // A silence that lasts is as long as it lasts.
+        assert_eq!(stall(&[0, 1], 1, 9), (8, false));
+    }
 }
