@@ -1,11 +1,15 @@
 //! The help, written from the tables.
+//!
+//! In our own words: programs parse what the commands print, not this (compat: cli-103). What this
+//! version does not have is in the tables too and is marked.
 
 use std::fmt::Write;
 
 use flow::Protocol;
 
+use super::later;
 use super::options::{COMMANDS, OPTIONS};
-use super::protocols::Row;
+use super::protocols::{Field, Row};
 
 /// Column in which the explanations start.
 const COLUMN: usize = 40;
@@ -19,18 +23,16 @@ pub fn text(program: &str, version: &str, protocol: Option<(Protocol, &str)>) ->
     for command in &COMMANDS {
         let (args, what) = command.help;
         let letter = char::from(command.short);
-        line(
-            &mut out,
-            &format!("-{letter}, --{} {args}", command.name),
-            what,
-        );
+        let left = format!("-{letter}, --{} {args}", command.name);
+        line(&mut out, &left, what, later::has_command(command.verb));
     }
-    out.push_str("\nTables: conntrack\n\nOptions:\n");
+    out.push_str("\nTables: conntrack, dying, unconfirmed\n\nOptions:\n");
     for option in &OPTIONS {
         let (arg, what) = option.help;
         let letter = char::from(option.short);
         let names = option.names.join(", --");
-        line(&mut out, &format!("-{letter}, --{names} {arg}"), what);
+        let left = format!("-{letter}, --{names} {arg}");
+        line(&mut out, &left, what, later::has_option(option.id));
     }
     if let Some((protocol, name)) = protocol {
         protocol_text(&mut out, protocol, name);
@@ -45,18 +47,48 @@ fn protocol_text(out: &mut String, protocol: Protocol, name: &str) {
     match Row::of(protocol) {
         Some(row) => {
             for option in row.options() {
-                line(
-                    out,
-                    &format!("--{}", option.names.join(", --")),
-                    option.help,
-                );
+                let left = format!("--{}", option.names.join(", --"));
+                line(out, &left, option.help, is_for_expectations(option.field));
             }
         }
         None => out.push_str("  no options (unsupported)\n"),
     }
 }
 
-fn line(out: &mut String, left: &str, right: &str) {
+/// Fields that only a new expectation has.
+const fn is_for_expectations(field: Field) -> bool {
+    matches!(
+        field,
+        Field::MaskSrc | Field::MaskDst | Field::TupleSrc | Field::TupleDst
+    )
+}
+
+fn line(out: &mut String, left: &str, right: &str, is_later: bool) {
     let left = left.trim_end();
-    let _ = writeln!(out, "  {left:COLUMN$} {right}");
+    let mark = if is_later { " (not available yet)" } else { "" };
+    let _ = writeln!(out, "  {left:COLUMN$} {right}{mark}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_there_and_what_is_missing_is_marked() {
+        let text = text("conntrack", "1.4.9", Some((Protocol::TCP, "tcp")));
+        for option in &OPTIONS {
+            let name = format!("--{}", option.names[0]);
+            let line = text.lines().find(|line| line.contains(&name)).unwrap();
+            let marked = line.ends_with("(not available yet)");
+            assert_eq!(marked, later::has_option(option.id), "{line}");
+        }
+        assert!(text.contains("\nProto `tcp' help:\n  --sport, --orig-port-src "));
+        assert!(text.lines().all(|line| line == line.trim_end()));
+    }
+
+    #[test]
+    fn a_protocol_without_options_says_so() {
+        let text = text("conntrack", "1.4.9", Some((Protocol(2), "igmp")));
+        assert!(text.contains("Proto `igmp' help:\n  no options (unsupported)\n"));
+    }
 }

@@ -37,6 +37,19 @@ const LATER: [(When, &str); 13] = [
     (When::Output(OutputWord::Save), "the output `save'"),
 ];
 
+/// Whether a command is in the table only so that it can be refused.
+pub fn has_command(verb: Verb) -> bool {
+    let is_it = |when: &When| matches!(when, When::Command(later) if *later == verb);
+    LATER.iter().any(|(when, _)| is_it(when))
+}
+
+/// Whether an option is in the table only so that it can be refused.
+pub fn has_option(id: Id) -> bool {
+    let is_it = |when: &When| matches!(when, When::Option(later) if *later == id);
+    let of_expectations = matches!(id, Id::TupleSrc | Id::TupleDst);
+    of_expectations || LATER.iter().any(|(when, _)| is_it(when))
+}
+
 /// What the batch mode is called, which is looked for before any option.
 pub const LOAD_FILE: &str = "the command `--load-file'";
 

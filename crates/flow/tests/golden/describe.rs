@@ -1,4 +1,7 @@
 //! The language of the `flow` files: one `key = value` per line.
+//!
+//! Keys are those of `Flow`; a tuple is written as protocol, source, destination and the
+//! protocol's own numbers. A key that is not known fails the test.
 
 use flow::render::{Record, Sender};
 use flow::{

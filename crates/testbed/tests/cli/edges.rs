@@ -1,4 +1,7 @@
 //! The world around the program: full disks, closed pipes, users without rights, overruns.
+//!
+//! Ours alone where stock does worse, which docs/compat.md then says; beside stock where both have
+//! to say the same.
 
 use std::time::Duration;
 

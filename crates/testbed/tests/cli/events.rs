@@ -84,14 +84,13 @@ fn comparable(line: &str) -> String {
     let line = normal::stderr(line);
     let line = line.split(" progname=").next().unwrap_or_default();
     // The installed stock shows the time at which it read, not at which it happened.
-    let line = match line.split_once('\t') {
+    match line.split_once('\t') {
         Some((time, rest)) => {
             assert_eq!(time.len(), "[1795244499.424020]".len(), "{line}");
             format!("[TIME]\t{}", normal::line(rest))
         }
         None => normal::line(line),
-    };
-    line
+    }
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! The commands, as data.
+//!
+//! A row that is `same` as stock needs nothing else. One that `differs` names its entry in
+//! docs/compat.md, our exit status, and a part of what we print.
 
 /// A command line, and whether its answer differs from stock's.
 pub struct Row {
