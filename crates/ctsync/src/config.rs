@@ -10,7 +10,8 @@ use crate::seq::Seq;
 pub enum ModeConfig {
     /// FT-FW: acknowledged, lost messages are sent again.
     Ftfw {
-        /// `ResendQueueSize`: unacknowledged messages kept; the oldest is given up beyond.
+        /// `ResendQueueSize`: unacknowledged messages kept. Beyond it the oldest falls out; the flow
+        /// it was about is sent again when there is room.
         resend_queue_len_max: usize,
         /// `ACKWindowSize`: messages received before an acknowledgement is forced; at least 2.
         ack_window: u32,

@@ -1,8 +1,8 @@
 //! Replication of the connection tracking table between two firewalls, without I/O.
 //!
-//! A `Node` is one daemon's replication core. Its caller tells it what happened by
-//! `Node::handle`, takes what it wants done from `Node::poll` until that returns `None`, and
-//! calls again at `Node::timeout` at the latest. Time, randomness and bytes come in as arguments
+//! A [`Node`] is one daemon's replication core. Its caller tells it what happened by
+//! [`Node::handle`], takes what it wants done from [`Node::poll`] until that returns `None`, and
+//! calls again at [`Node::timeout`] at the latest. Time, randomness and bytes come in as arguments
 //! and every effect comes out as a value, so the daemon, the simulator and a recorded trace run the
 //! same code.
 //!
@@ -15,15 +15,25 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod cache;
+mod commit;
 pub mod config;
+mod convert;
 pub mod input;
+mod mode;
+pub mod node;
 pub mod output;
+pub mod queue;
 pub mod seq;
+pub mod stats;
 pub mod time;
 pub mod wire;
 
+pub use cache::{Cursor, EntryState, FlowView, View};
 pub use config::{ChannelConfig, Config, ModeConfig};
 pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, Refusal, Request};
+pub use node::{Node, QueuedMessage};
 pub use output::{CommitReport, KernelOp, Notice, Output};
 pub use seq::Seq;
+pub use stats::{Counter, Gauges, Stats};
 pub use time::Instant;

@@ -63,7 +63,8 @@ pub enum Notice {
         /// The internal cache (else the external one).
         internal: bool,
     },
-    /// The resend queue has reached its limit: the oldest entry is no longer kept.
+    /// The resend queue has reached its limit: the oldest flow falls out, and is sent again when
+    /// there is room.
     ResendQueueFull,
     /// The peer's sequence numbers had jumped; its new ones were adopted.
     PeerSequenceRecovered,
@@ -76,13 +77,18 @@ pub struct CommitReport {
     pub committed: u64,
     /// Entries that the kernel refused.
     pub failed: u64,
+    /// Entries that the peer ended while they were refused and before they were tried again.
+    pub vanished: u64,
     /// From the request to the last answer of the kernel.
     pub duration: Duration,
 }
 
 /// One thing to be done by the caller.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "lent to the caller for one call, never stored")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lent to the caller for one call, never stored"
+)]
 pub enum Output<'a> {
     /// Send this datagram on this link.
     Transmit {

@@ -12,6 +12,12 @@ impl Seq {
         Self(self.0.wrapping_add(1))
     }
 
+    /// The number this many places ahead, modulo 2^32.
+    #[must_use]
+    pub const fn plus(self, places: u32) -> Self {
+        Self(self.0.wrapping_add(places))
+    }
+
     /// The number before, modulo 2^32.
     #[must_use]
     pub const fn previous(self) -> Self {

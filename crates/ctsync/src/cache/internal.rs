@@ -1,0 +1,415 @@
+//! The internal cache: the flows of our kernel, and what the peer has been told of them.
+//!
+//! An ended flow stays, dead, until the peer has acknowledged its end; dead ones do not count
+//! against the limit of the cache. While the kernel's table is read, every entry that an event
+//! touches bears the reading's generation: such an entry is newer than what the reading brings,
+//! and an ended one must not come back through it.
+//!
+//! Invariant: a dead entry is on its way to the peer, or guards against the reading in progress.
+
+use flow::{Counters, Flow};
+
+use super::entry::Entry;
+use super::hash::HashKey;
+use super::key::Key;
+use super::table::{Cursor, Record, Slot, Table};
+use crate::seq::Seq;
+use crate::stats::{Counter, Stats};
+use crate::time::Instant;
+
+/// What the peer is to be told: a message's type follows from this (spec: "object state").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Never updated.
+    New,
+    /// Updated at least once.
+    Updated,
+    /// No longer in the kernel.
+    Dead,
+}
+
+/// Where an entry stands on its way to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The peer knows, or is not to know.
+    Idle,
+    /// In the transmit queue.
+    Queued,
+    /// In the resend queue.
+    Sent,
+    /// Fell out of the resend queue; to be queued again when there is room.
+    GivenUp,
+}
+
+/// Why the peer has to be sent a NEW, which replaces, where an UPDATE would merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replace {
+    /// No need.
+    No,
+    /// The peer has not been sent a NEW yet.
+    UntilSent,
+    /// The peer may hold another flow's values under this tuple.
+    UntilAcknowledged,
+}
+
+/// One flow of the internal cache.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    pub(crate) entry: Entry,
+    pub(crate) seq: Seq,
+    pub(crate) life: Life,
+    pub(crate) place: Place,
+    replace: Replace,
+    generation: u8,
+}
+
+impl Record for Tracked {
+    fn key(&self) -> Key {
+        self.entry.key()
+    }
+}
+
+impl Tracked {
+    fn new(entry: Entry, replace: Replace, generation: u8) -> Self {
+        Self {
+            entry,
+            seq: Seq(0),
+            life: Life::New,
+            place: Place::Idle,
+            replace,
+            generation,
+        }
+    }
+
+    /// Whether the peer has to be sent a NEW.
+    pub(crate) fn announces_new(&self) -> bool {
+        self.life == Life::New || self.replace != Replace::No
+    }
+
+    /// Notes that it was sent under this number.
+    pub(crate) fn sent(&mut self, seq: Seq) {
+        self.seq = seq;
+        self.place = Place::Sent;
+        if self.replace == Replace::UntilSent && self.life != Life::Dead {
+            self.replace = Replace::No;
+        }
+    }
+}
+
+/// What became of an entry of a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merged {
+    /// An event was faster, or the entry says nothing new.
+    Unchanged,
+    /// The flow is new or says something new.
+    Changed(Slot),
+    /// There is no room for it.
+    Full,
+}
+
+/// The flows of our kernel.
+#[derive(Debug)]
+pub(crate) struct Internal {
+    pub(crate) table: Table<Tracked>,
+    live: usize,
+    live_max: usize,
+    /// Dead entries on their way to the peer, at most, before new flows are refused.
+    dead_max: usize,
+    pub(crate) given_up: usize,
+    given_up_dead: usize,
+    generation: u8,
+    reading: bool,
+}
+
+impl Internal {
+    /// An empty cache for `live_max` flows, beside a resend queue of `resend_max` messages.
+    pub(crate) fn new(hash_key: HashKey, live_max: usize, resend_max: usize) -> Self {
+        Self {
+            table: Table::new(hash_key),
+            live: 0,
+            live_max,
+            dead_max: live_max.saturating_mul(2).saturating_add(resend_max),
+            given_up: 0,
+            given_up_dead: 0,
+            generation: 0,
+            reading: false,
+        }
+    }
+
+    /// The kernel has a new flow: what was known under its tuple is forgotten. `None` if there is
+    /// no room.
+    pub(crate) fn on_new(
+        &mut self,
+        flow: &Flow<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
+        let entry = Entry::from_flow(flow, now);
+        match self.table.find(&entry.key()) {
+            Some(slot) => self.replace(slot, entry, stats),
+            None => self.create(entry, Replace::UntilSent, stats),
+        }
+    }
+
+    /// A flow of the kernel has changed. `None` if there is no room for it.
+    pub(crate) fn on_update(
+        &mut self,
+        flow: &Flow<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
+        let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
+            let entry = Entry::from_flow(flow, now);
+            return self.create(entry, Replace::UntilAcknowledged, stats);
+        };
+        let generation = self.generation;
+        let tracked = self.table.get_mut(slot)?;
+        if tracked.life == Life::Dead {
+            return self.replace(slot, Entry::from_flow(flow, now), stats);
+        }
+        tracked.update(flow, now);
+        tracked.generation = generation;
+        stats.count(Counter::InternalUpdated);
+        Some(slot)
+    }
+
+    /// A flow of the kernel has ended. `None` if it was not known.
+    pub(crate) fn on_destroy(
+        &mut self,
+        flow: &Flow<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
+        let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
+            self.guard(flow, now);
+            return None;
+        };
+        let generation = self.generation;
+        self.table.get_mut(slot)?.generation = generation;
+        if !self.kill(slot, stats) {
+            return None;
+        }
+        let counters = [flow.counters.orig, flow.counters.reply];
+        for Counters { packets, bytes } in counters.into_iter().flatten() {
+            stats.add(Counter::TrafficPackets, packets);
+            stats.add(Counter::TrafficBytes, bytes);
+        }
+        Some(slot)
+    }
+
+    /// One entry of the kernel's table, read in the dump that runs.
+    pub(crate) fn on_dumped(&mut self, flow: &Flow<'_>, now: Instant, stats: &mut Stats) -> Merged {
+        let generation = self.generation;
+        let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
+            let entry = Entry::from_flow(flow, now);
+            return match self.create(entry, Replace::UntilAcknowledged, stats) {
+                Some(slot) => Merged::Changed(slot),
+                None => Merged::Full,
+            };
+        };
+        let Some(tracked) = self.table.get_mut(slot) else {
+            return Merged::Unchanged;
+        };
+        if tracked.generation == generation {
+            return Merged::Unchanged;
+        }
+        if tracked.life == Life::Dead {
+            // Dead since before the dump began: the kernel has a new one of the same tuple.
+            let entry = Entry::from_flow(flow, now);
+            return match self.replace(slot, entry, stats) {
+                Some(slot) => Merged::Changed(slot),
+                None => Merged::Full,
+            };
+        }
+        let before = tracked.entry.clone();
+        tracked.update(flow, now);
+        tracked.generation = generation;
+        stats.count(Counter::InternalUpdated);
+        if tracked.entry.says_the_same(&before) {
+            Merged::Unchanged
+        } else {
+            Merged::Changed(slot)
+        }
+    }
+
+    /// A reading of the kernel's table begins.
+    pub(crate) const fn begin_reading(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.reading = true;
+    }
+
+    /// The reading has ended; dead entries are kept for it no longer.
+    pub(crate) const fn end_reading(&mut self) {
+        self.reading = false;
+    }
+
+    /// Whether the last reading of the table has not met this live entry.
+    pub(crate) fn is_vanished(&self, slot: Slot) -> bool {
+        self.table.get(slot).is_some_and(|tracked| {
+            tracked.life != Life::Dead && tracked.generation != self.generation
+        })
+    }
+
+    /// Marks a live entry dead; `false` if there is none.
+    pub(crate) fn kill(&mut self, slot: Slot, stats: &mut Stats) -> bool {
+        let Some(tracked) = self.table.get_mut(slot) else {
+            return false;
+        };
+        if tracked.life == Life::Dead {
+            return false;
+        }
+        tracked.life = Life::Dead;
+        self.given_up_dead += usize::from(tracked.place == Place::GivenUp);
+        self.live -= 1;
+        stats.count(Counter::InternalDestroyed);
+        true
+    }
+
+    /// Removes an entry that is dead and of no use any more.
+    pub(crate) fn bury(&mut self, slot: Slot) {
+        let Some(tracked) = self.table.get(slot) else {
+            return;
+        };
+        let guards = self.reading && tracked.generation == self.generation;
+        if tracked.life == Life::Dead && tracked.place == Place::Idle && !guards {
+            self.table.remove(slot);
+        }
+    }
+
+    /// The peer has acknowledged the last message about this entry.
+    pub(crate) fn acknowledged(&mut self, slot: Slot) {
+        let Some(tracked) = self.table.get_mut(slot) else {
+            return;
+        };
+        if tracked.announces_new() {
+            tracked.replace = Replace::No;
+        }
+        tracked.place = Place::Idle;
+        if tracked.life == Life::Dead {
+            self.bury(slot);
+        }
+    }
+
+    /// The entry fell out of the resend queue. Ends of flows are kept for the peer up to the limit
+    /// of the cache; beyond it they are forgotten.
+    pub(crate) fn give_up(&mut self, slot: Slot, stats: &mut Stats) {
+        let Some(tracked) = self.table.get_mut(slot) else {
+            return;
+        };
+        let dead = tracked.life == Life::Dead;
+        if dead && self.given_up_dead >= self.live_max {
+            tracked.place = Place::Idle;
+            stats.count(Counter::DestroysForgotten);
+            self.bury(slot);
+            return;
+        }
+        tracked.place = Place::GivenUp;
+        self.given_up += 1;
+        self.given_up_dead += usize::from(dead);
+    }
+
+    /// The entry goes into the transmit queue; gives its place until now.
+    pub(crate) fn enqueue(&mut self, slot: Slot) -> Option<(Place, Seq)> {
+        let tracked = self.table.get_mut(slot)?;
+        let before = tracked.place;
+        tracked.place = Place::Queued;
+        if before == Place::GivenUp {
+            self.given_up -= 1;
+            self.given_up_dead -= usize::from(tracked.life == Life::Dead);
+        }
+        Some((before, tracked.seq))
+    }
+
+    /// Forgets all flows; the caller empties the queues.
+    pub(crate) fn clear(&mut self, stats: &mut Stats) {
+        stats.add(
+            Counter::InternalDestroyed,
+            u64::try_from(self.live).unwrap_or(u64::MAX),
+        );
+        self.table.clear();
+        self.live = 0;
+        self.given_up = 0;
+        self.given_up_dead = 0;
+    }
+
+    /// Flows that are in the kernel.
+    pub(crate) const fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The slots a walk passes next.
+    pub(crate) fn walk(
+        &self,
+        cursor: Cursor,
+        limit: u32,
+    ) -> Option<(impl Iterator<Item = Slot> + use<>, Cursor)> {
+        self.table.walk(cursor, limit)
+    }
+
+    fn create(&mut self, entry: Entry, replace: Replace, stats: &mut Stats) -> Option<Slot> {
+        if !self.has_room() {
+            stats.count(Counter::InternalNoSpace);
+            return None;
+        }
+        stats.count(Counter::InternalCreated);
+        self.live += 1;
+        let generation = self.generation;
+        Some(self.table.insert(Tracked::new(entry, replace, generation)))
+    }
+
+    /// Another flow takes over a tuple: the entry keeps its place, and nothing else.
+    fn replace(&mut self, slot: Slot, entry: Entry, stats: &mut Stats) -> Option<Slot> {
+        let was_dead = self.table.get(slot)?.life == Life::Dead;
+        if was_dead && !self.has_room() {
+            stats.count(Counter::InternalNoSpace);
+            return None;
+        }
+        let generation = self.generation;
+        let tracked = self.table.get_mut(slot)?;
+        tracked.entry = entry;
+        tracked.life = Life::New;
+        tracked.replace = Replace::UntilAcknowledged;
+        tracked.generation = generation;
+        if was_dead {
+            self.live += 1;
+            self.given_up_dead -= usize::from(tracked.place == Place::GivenUp);
+        } else {
+            stats.count(Counter::InternalDestroyed);
+        }
+        stats.count(Counter::InternalCreated);
+        Some(slot)
+    }
+
+    /// Remembers the end of a flow that was not known, so that the dump that runs does not bring
+    /// it back.
+    fn guard(&mut self, flow: &Flow<'_>, now: Instant) {
+        if self.reading && self.table.len() < self.live_max.saturating_add(self.dead_max) {
+            let entry = Entry::from_flow(flow, now);
+            let mut tracked = Tracked::new(entry, Replace::UntilAcknowledged, self.generation);
+            tracked.life = Life::Dead;
+            self.table.insert(tracked);
+        }
+    }
+
+    const fn has_room(&self) -> bool {
+        self.live < self.live_max && self.table.len() - self.live < self.dead_max
+    }
+}
+
+impl Tracked {
+    /// Takes over what the kernel says of a flow that lives on.
+    fn update(&mut self, flow: &Flow<'_>, now: Instant) {
+        let had_labels = self.has_labels();
+        self.entry.merge_flow(flow, now);
+        self.life = Life::Updated;
+        if had_labels && !self.has_labels() {
+            // No message says "no labels"; only one that replaces does.
+            self.replace = Replace::UntilAcknowledged;
+        }
+    }
+
+    fn has_labels(&self) -> bool {
+        let labels = self.entry.extra().and_then(|extra| extra.labels);
+        labels.is_some_and(|labels| !labels.is_empty())
+    }
+}

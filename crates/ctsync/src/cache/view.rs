@@ -1,0 +1,123 @@
+//! The caches as clients see them (`conntrackd -i`, `-e`).
+//!
+//! A view is walked in steps of the caller's choice; between two steps the cache may change.
+
+use flow::Flow;
+
+use super::entry::Entry;
+use super::external::External;
+use super::internal::{Internal, Life, Tracked};
+use super::table::{Cursor, Record, Table};
+use crate::time::Instant;
+
+/// What a flow has gone through in its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryState {
+    /// Never updated.
+    New,
+    /// Updated at least once.
+    Updated,
+}
+
+/// A flow of a cache.
+#[derive(Clone, Debug)]
+pub struct FlowView<'a> {
+    /// What is known of it. A flow of the peer has `nat_src` and `nat_dst` in place of a reply.
+    pub flow: Flow<'a>,
+    /// When it entered the cache, to the second.
+    pub created: Instant,
+    /// When the cache was last told something of it, to the second.
+    pub updated: Instant,
+    /// What it has gone through; a flow of the peer is always new.
+    pub state: EntryState,
+}
+
+/// One of the two caches, to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a>(Cache<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Cache<'a> {
+    Internal(&'a Internal),
+    External(&'a External),
+}
+
+impl<'a> View<'a> {
+    pub(crate) const fn internal(cache: &'a Internal) -> Self {
+        Self(Cache::Internal(cache))
+    }
+
+    pub(crate) const fn external(cache: &'a External) -> Self {
+        Self(Cache::External(cache))
+    }
+
+    /// Number of flows.
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Cache::Internal(cache) => cache.live(),
+            Cache::External(cache) => cache.table.len(),
+        }
+    }
+
+    /// Whether there is no flow.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shows the flows in the next `limit` slots and says where to go on; `None` after the last
+    /// one. A walk begins at `Cursor::default()`. A flow that stays in the cache during the whole
+    /// walk is shown exactly once; ended flows are not shown.
+    pub fn next(
+        &self,
+        cursor: Cursor,
+        limit: u32,
+        mut show: impl FnMut(FlowView<'_>),
+    ) -> Option<Cursor> {
+        match self.0 {
+            Cache::Internal(cache) => walk(&cache.table, cursor, limit, |tracked: &Tracked| {
+                if let Some(view) = FlowView::of_tracked(tracked) {
+                    show(view);
+                }
+            }),
+            Cache::External(cache) => walk(&cache.table, cursor, limit, |entry: &Entry| {
+                show(FlowView::of_peer(entry));
+            }),
+        }
+    }
+}
+
+impl<'a> FlowView<'a> {
+    fn of_tracked(tracked: &'a Tracked) -> Option<Self> {
+        let state = match tracked.life {
+            Life::New => EntryState::New,
+            Life::Updated => EntryState::Updated,
+            Life::Dead => return None,
+        };
+        Some(Self {
+            flow: tracked.entry.flow(),
+            created: tracked.entry.created(),
+            updated: tracked.entry.updated(),
+            state,
+        })
+    }
+
+    fn of_peer(entry: &'a Entry) -> Self {
+        Self {
+            flow: entry.peer_flow(),
+            created: entry.created(),
+            updated: entry.updated(),
+            state: EntryState::New,
+        }
+    }
+}
+
+fn walk<R: Record>(
+    table: &Table<R>,
+    cursor: Cursor,
+    limit: u32,
+    show: impl FnMut(&R),
+) -> Option<Cursor> {
+    let (slots, next) = table.walk(cursor, limit)?;
+    slots.filter_map(|slot| table.get(slot)).for_each(show);
+    Some(next)
+}

@@ -1,0 +1,230 @@
+//! The receiving side of FT-FW: which messages count, and what is to be acknowledged.
+//!
+//! Stock believes each number that comes with a HELLO and no number that lies behind. Both fail on
+//! a real network: a late copy of a greeting brings back flows that have ended, and after one
+//! number from far ahead everything is refused for ever. The rule here is time: a datagram lives
+//! for [`DATAGRAM_LIFE_MAX`] at most, so an old number that comes later than that is not an old
+//! message, and the numbers it begins are taken over.
+
+use super::{ACK_DELAY_MAX, DATAGRAM_LIFE_MAX};
+use crate::seq::Seq;
+use crate::time::Instant;
+use crate::wire::SeqRange;
+
+/// Messages behind, in order among themselves, that make a jump of the peer's numbers credible.
+const RUN_LEN_MIN: u32 = 3;
+
+/// Right after the peer's numbers went back, a gap wider than this is a message of its former
+/// life.
+const STRAY_GAP_MIN: i32 = 1024;
+
+/// What to do with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Came twice or too late: drop it.
+    Before,
+    /// Take it.
+    Taken(Taken),
+}
+
+/// How a message that is taken fits into the sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// What is missing before it.
+    pub(crate) missing: Option<SeqRange>,
+    /// The peer greets: it has started, or starts a conversation anew.
+    pub(crate) greets: bool,
+    /// The peer's numbers begin again below the old ones.
+    pub(crate) went_back: bool,
+}
+
+impl Taken {
+    const IN_ORDER: Self = Self {
+        missing: None,
+        greets: false,
+        went_back: false,
+    };
+
+    /// How many messages were lost: those missing in a sequence that goes on.
+    pub(crate) fn lost(&self) -> u64 {
+        match self.missing {
+            Some(range) if !self.greets && !self.went_back => {
+                u64::from(range.to.0.wrapping_sub(range.from.0)) + 1
+            }
+            Some(_) | None => 0,
+        }
+    }
+}
+
+/// What the peer is to be told because of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Replies {
+    /// These arrived.
+    pub(crate) ack: Option<SeqRange>,
+    /// These did not.
+    pub(crate) nack: Option<SeqRange>,
+}
+
+/// Messages behind, one after the other.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: Seq,
+    last: Seq,
+    len: u32,
+}
+
+/// A received range that is to be acknowledged up to the last message.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    from: Seq,
+    since: Instant,
+}
+
+/// What is known of the peer's numbers.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    last: Option<Seq>,
+    taken_at: Instant,
+    open: Option<Open>,
+    window: u32,
+    window_len: u32,
+    /// The peer has said HELLO on every message since it started.
+    greeting: bool,
+    /// Last time that a HELLO could have been sent by the peer's present life.
+    greeted_at: Instant,
+    went_back_at: Option<Instant>,
+    run: Option<Run>,
+}
+
+impl Receiver {
+    /// A receiver that acknowledges at least every `window_len` messages, and every second one at
+    /// most: acknowledgements are acknowledged too, and must not be without end.
+    pub(crate) fn new(window_len: u32) -> Self {
+        let window_len = window_len.max(2);
+        Self {
+            last: None,
+            taken_at: Instant::default(),
+            open: None,
+            window: window_len,
+            window_len,
+            greeting: false,
+            greeted_at: Instant::default(),
+            went_back_at: None,
+            run: None,
+        }
+    }
+
+    /// Judges a message by its number. Changes nothing but the run of messages behind.
+    pub(crate) fn admit(&mut self, now: Instant, seq: Seq, hello: bool) -> Admission {
+        let Some(last) = self.last else {
+            return Admission::Taken(Taken {
+                greets: hello,
+                ..Taken::IN_ORDER
+            });
+        };
+        let admission = if seq.is_after(last) {
+            self.admit_ahead(now, last, seq, hello)
+        } else {
+            self.note_behind(seq);
+            self.admit_behind(now, seq, hello)
+        };
+        if let Admission::Taken(_) = admission {
+            self.run = None;
+        }
+        admission
+    }
+
+    fn admit_ahead(&self, now: Instant, last: Seq, seq: Seq, hello: bool) -> Admission {
+        let recent = |at: Instant| now.since(at) < DATAGRAM_LIFE_MAX;
+        if !hello && seq.distance(last) > STRAY_GAP_MIN && self.went_back_at.is_some_and(recent) {
+            return Admission::Before;
+        }
+        Admission::Taken(Taken {
+            missing: range(last.next(), seq.previous()),
+            greets: hello && !self.greeting,
+            went_back: false,
+        })
+    }
+
+    fn admit_behind(&self, now: Instant, seq: Seq, hello: bool) -> Admission {
+        let restarted = hello && now.since(self.greeted_at) >= DATAGRAM_LIFE_MAX;
+        let run_len = self.run.map_or(0, |run| run.len);
+        let jumped = run_len >= RUN_LEN_MIN && now.since(self.taken_at) >= DATAGRAM_LIFE_MAX;
+        if !restarted && !jumped {
+            return Admission::Before;
+        }
+        Admission::Taken(Taken {
+            // What was dropped while this was not certain has to come again.
+            missing: self.run.and_then(|run| range(run.first, seq.previous())),
+            greets: hello,
+            went_back: true,
+        })
+    }
+
+    fn note_behind(&mut self, seq: Seq) {
+        self.run = Some(match self.run {
+            Some(run) if seq.is_after(run.last) => Run {
+                last: seq,
+                len: run.len.saturating_add(1),
+                ..run
+            },
+            Some(run) if !seq.is_before(run.first) => run,
+            Some(_) | None => Run {
+                first: seq,
+                last: seq,
+                len: 1,
+            },
+        });
+    }
+
+    /// Takes a message that was admitted.
+    pub(crate) fn take(&mut self, now: Instant, seq: Seq, hello: bool, taken: &Taken) -> Replies {
+        if taken.went_back {
+            self.open = None;
+            self.window = self.window_len;
+            self.went_back_at = Some(now);
+        }
+        let mut replies = Replies::default();
+        if taken.missing.is_some() {
+            replies.ack = self.close();
+            replies.nack = taken.missing;
+            self.window = self.window_len;
+        }
+        self.last = Some(seq);
+        self.taken_at = now;
+        self.note_greeting(now, hello);
+        self.open.get_or_insert(Open {
+            from: seq,
+            since: now,
+        });
+        self.window = self.window.saturating_sub(1);
+        if self.window == 0 {
+            self.window = self.window_len;
+            replies.ack = self.close();
+        }
+        replies
+    }
+
+    /// A greeting ends with the first message that does not say HELLO.
+    fn note_greeting(&mut self, now: Instant, hello: bool) {
+        if hello || self.greeting {
+            self.greeted_at = now;
+        }
+        self.greeting = hello;
+    }
+
+    /// Closes the range to be acknowledged. The window is left as it is, as stock does.
+    pub(crate) fn close(&mut self) -> Option<SeqRange> {
+        let from = self.open.take()?.from;
+        range(from, self.last?)
+    }
+
+    /// When the open range has to be acknowledged even if we never fall silent.
+    pub(crate) fn ack_at(&self) -> Option<Instant> {
+        Some(self.open?.since + ACK_DELAY_MAX)
+    }
+}
+
+fn range(from: Seq, to: Seq) -> Option<SeqRange> {
+    (!to.is_before(from)).then_some(SeqRange { from, to })
+}

@@ -1,0 +1,404 @@
+//! The sending side of FT-FW: numbers, greeting, and what is kept until the peer has it.
+//!
+//! A flow stands in the transmit queue or, once sent, in the resend queue under its last number.
+//! What changes meanwhile goes back to the transmit queue, so the peer never gets anything but the
+//! newest state. Three rules repair what stock loses:
+//!
+//! - a greeting moves what is unacknowledged back to the transmit queue, where stock forgets it;
+//! - what stays unacknowledged although later numbers were acknowledged some time ago is sent
+//!   again: the peer will not ask for it, because it never knew of it or its request got lost;
+//! - what falls out of the full resend queue is marked, and queued again when there is room.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::cache::internal::{Internal, Life, Place, Tracked};
+use crate::cache::{Cursor, Slot};
+use crate::convert::Presence;
+use crate::queue::{Item, ResendQueue, TransmitQueue};
+use crate::seq::Seq;
+use crate::stats::{Counter, Stats};
+use crate::time::Instant;
+use crate::wire::{Control, Flags, SeqRange};
+use flow::EventKind;
+
+/// Time for which an unacknowledged message may lie behind acknowledged ones: enough for a lost
+/// acknowledgement to be asked for and to come again.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// Slots looked at per step in search of what fell out of the resend queue.
+const REPAIR_STEP: u32 = 4096;
+
+/// Whether the peer has answered our greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    /// Nothing sent yet.
+    Init,
+    /// HELLO stands on each message.
+    Saying,
+    /// The peer has said HELLO_BACK.
+    Done,
+}
+
+/// What became of an attempt to put one more message into a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packed {
+    /// It is in.
+    Message,
+    /// Nothing waits.
+    Empty,
+    /// It does not fit any more.
+    Full,
+}
+
+/// What a message is built with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Building {
+    pub(crate) now: Instant,
+    pub(crate) presence: Presence,
+    /// A datagram stays below this length (stock never fills the last byte).
+    pub(crate) len_max: usize,
+}
+
+/// The unacknowledged messages that time is running for.
+#[derive(Clone, Copy, Debug)]
+struct Stale {
+    /// All up to this one.
+    through: Seq,
+    at: Instant,
+}
+
+/// What we tell the peer.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    next: Seq,
+    greeting: Greeting,
+    owes_hello_back: bool,
+    pub(crate) queue: TransmitQueue,
+    pub(crate) resend: ResendQueue,
+    /// Highest number that the peer has shown to know.
+    known_to_peer: Option<Seq>,
+    stale: Option<Stale>,
+    repair: Option<Cursor>,
+}
+
+impl Sender {
+    pub(crate) const fn new(first: Seq, queue: TransmitQueue, resend: ResendQueue) -> Self {
+        Self {
+            next: first,
+            greeting: Greeting::Init,
+            owes_hello_back: false,
+            queue,
+            resend,
+            known_to_peer: None,
+            stale: None,
+            repair: None,
+        }
+    }
+
+    /// The flow's present state is to be sent.
+    pub(crate) fn announce(&mut self, cache: &mut Internal, slot: Slot) {
+        match cache.enqueue(slot) {
+            Some((Place::Sent, seq)) => {
+                self.resend.take(seq);
+                self.queue.push_flow(slot);
+            }
+            Some((Place::Idle | Place::GivenUp, _)) => self.queue.push_flow(slot),
+            Some((Place::Queued, _)) | None => {}
+        }
+    }
+
+    /// A control message is to be sent.
+    pub(crate) fn say(&mut self, control: Control, stats: &mut Stats) {
+        if !self.queue.push_control(control) {
+            stats.count(Counter::TransmitNoSpace);
+        }
+    }
+
+    /// Whether the peer has answered our greeting, so that what it acknowledges was sent by us and
+    /// not by a former life of ours with the same numbers.
+    pub(crate) fn is_greeted(&self) -> bool {
+        self.greeting == Greeting::Done
+    }
+
+    /// The peer has said HELLO: the next message answers.
+    pub(crate) const fn on_hello(&mut self) {
+        self.owes_hello_back = true;
+    }
+
+    /// The peer has answered our HELLO; `true` the first time.
+    pub(crate) fn on_hello_back(&mut self) -> bool {
+        let first = self.greeting == Greeting::Saying;
+        if first {
+            self.greeting = Greeting::Done;
+        }
+        first
+    }
+
+    /// The peer has begun a new life and may know nothing of what is unacknowledged.
+    ///
+    /// Acknowledgements and requests meant for its former life would be taken for those of the new
+    /// one if its numbers went back.
+    pub(crate) fn on_greeting(&mut self, cache: &mut Internal, went_back: bool) {
+        let worth_keeping = |control: &Control| match control {
+            Control::Ack(_) => false,
+            Control::Nack(_) => !went_back,
+            Control::Resync | Control::Alive => true,
+        };
+        if went_back {
+            self.queue.retain(true, worth_keeping);
+        }
+        for seq in self.resend.all() {
+            match self.resend.take(seq) {
+                Some(Item::Control(control)) if !worth_keeping(&control) => {}
+                Some(item) => self.requeue(cache, item),
+                None => {}
+            }
+        }
+        self.stale = None;
+    }
+
+    /// The peer has these messages. `false` if it cannot know what it says.
+    pub(crate) fn on_ack(&mut self, cache: &mut Internal, now: Instant, range: SeqRange) -> bool {
+        if !self.is_greeted() || !range.to.is_before(self.next) {
+            return false;
+        }
+        for seq in self.resend.covered(range) {
+            if let Some(Item::Flow(slot)) = self.resend.take(seq) {
+                cache.acknowledged(slot);
+            }
+        }
+        self.note_known(now, range.to);
+        true
+    }
+
+    /// The peer misses these messages: they are sent again, under new numbers and with what is
+    /// known by then. `false` if the peer cannot know what it says.
+    pub(crate) fn on_nack(
+        &mut self,
+        cache: &mut Internal,
+        now: Instant,
+        range: SeqRange,
+        stats: &mut Stats,
+    ) -> bool {
+        if !self.is_greeted() {
+            return false;
+        }
+        for seq in self.resend.covered(range) {
+            if let Some(item) = self.resend.take(seq) {
+                stats.count(Counter::MessagesResent);
+                self.requeue(cache, item);
+            }
+        }
+        if range.to.is_before(self.next) {
+            self.note_known(now, range.to);
+        }
+        true
+    }
+
+    /// When something may have to be sent again unasked.
+    pub(crate) fn stale_at(&self) -> Option<Instant> {
+        Some(self.stale?.at)
+    }
+
+    /// Sends again what was unacknowledged when the time began and still is.
+    pub(crate) fn on_stale(&mut self, cache: &mut Internal, now: Instant, stats: &mut Stats) {
+        let Some(Stale { through, .. }) = self.stale.take() else {
+            return;
+        };
+        let Some(from) = self.resend.oldest() else {
+            return;
+        };
+        for seq in self.resend.covered(SeqRange { from, to: through }) {
+            if let Some(item) = self.resend.take(seq) {
+                stats.count(Counter::MessagesResent);
+                self.requeue(cache, item);
+            }
+        }
+        self.watch(now);
+    }
+
+    /// Puts the next message into a datagram.
+    pub(crate) fn pack(
+        &mut self,
+        cache: &mut Internal,
+        building: &Building,
+        stats: &mut Stats,
+        out: &mut Vec<u8>,
+    ) -> Packed {
+        let start = out.len();
+        while let Some(item) = self.queue.front() {
+            let kept = match item {
+                Item::Control(control) => {
+                    control.encode(self.flags(), self.next, out);
+                    // Nobody misses a sign of life.
+                    (control != Control::Alive).then_some(item)
+                }
+                Item::Flow(slot) => {
+                    let Some(tracked) = queued(cache, slot) else {
+                        self.queue.pop();
+                        continue;
+                    };
+                    self.encode_flow(tracked, building, out);
+                    Some(item)
+                }
+            };
+            if out.len() < building.len_max {
+                self.queue.pop();
+                self.sent(cache, kept, stats);
+                return Packed::Message;
+            }
+            out.truncate(start);
+            if start > 0 {
+                return Packed::Full;
+            }
+            self.queue.pop();
+            stats.count(Counter::MessagesTooLong);
+            if let Item::Flow(slot) = item {
+                cache.acknowledged(slot);
+            }
+        }
+        Packed::Empty
+    }
+
+    /// Whether flows that fell out of the resend queue can be queued again.
+    pub(crate) fn wants_repair(&self, cache: &Internal) -> bool {
+        cache.given_up > 0 && self.repair_room() > 0
+    }
+
+    /// How many flows may be queued again: the resend queue is filled by half only, so that what
+    /// happens now does not push them out once more.
+    fn repair_room(&self) -> usize {
+        let half = (self.resend.len_max() / 2).max(1);
+        half.saturating_sub(self.resend.flows_len() + self.queue.len())
+    }
+
+    /// Looks for flows that fell out of the resend queue and queues them again, as many as there
+    /// is room for.
+    pub(crate) fn repair(&mut self, cache: &mut Internal) {
+        let mut room = self.repair_room();
+        if cache.given_up == 0 || room == 0 {
+            return;
+        }
+        // At the end of the table the next search begins at its start.
+        let cursor = self.repair.take().unwrap_or_default();
+        let Some((slots, next)) = cache.walk(cursor, REPAIR_STEP) else {
+            return;
+        };
+        for slot in slots {
+            let given_up = |tracked: &Tracked| tracked.place == Place::GivenUp;
+            if !cache.table.get(slot).is_some_and(given_up) {
+                continue;
+            }
+            if room == 0 {
+                // This step is begun again when there is room.
+                self.repair = Some(cursor);
+                return;
+            }
+            self.announce(cache, slot);
+            room -= 1;
+        }
+        self.repair = Some(next);
+    }
+
+    /// Forgets all flows; the cache is emptied too.
+    pub(crate) fn forget_flows(&mut self) {
+        self.queue.retain(false, |_| true);
+        for seq in self.resend.all() {
+            if let Some(control @ Item::Control(_)) = self.resend.take(seq) {
+                self.requeue_control(control);
+            }
+        }
+    }
+
+    fn flags(&self) -> Flags {
+        let mut flags = Flags::NONE;
+        if self.greeting != Greeting::Done {
+            flags = flags | Flags::HELLO;
+        }
+        if self.owes_hello_back {
+            flags = flags | Flags::HELLO_BACK;
+        }
+        flags
+    }
+
+    fn encode_flow(&self, tracked: &Tracked, building: &Building, out: &mut Vec<u8>) {
+        let kind = match tracked.life {
+            Life::Dead => EventKind::Destroy,
+            Life::New | Life::Updated if tracked.announces_new() => EventKind::New,
+            Life::New | Life::Updated => EventKind::Update,
+        };
+        let message = tracked.entry.message(building.presence, building.now);
+        message.encode(kind, self.flags(), self.next, out);
+    }
+
+    /// Notes that the next number was used for this.
+    fn sent(&mut self, cache: &mut Internal, item: Option<Item>, stats: &mut Stats) {
+        stats.count(Counter::MessagesSent);
+        if let Some(Item::Flow(slot)) = item {
+            if let Some(tracked) = cache.table.get_mut(slot) {
+                tracked.sent(self.next);
+            }
+        }
+        if self.greeting == Greeting::Init {
+            self.greeting = Greeting::Saying;
+        }
+        self.owes_hello_back = false;
+        self.next = self.next.next();
+        self.resend.push(item);
+        while let Some(oldest) = self.resend.pop_excess() {
+            stats.count(Counter::ResendNoSpace);
+            if let Item::Flow(slot) = oldest {
+                cache.give_up(slot, stats);
+            }
+        }
+    }
+
+    /// Moves what was in the resend queue back to the transmit queue.
+    fn requeue(&mut self, cache: &mut Internal, item: Item) {
+        match item {
+            Item::Flow(slot) => {
+                if cache.enqueue(slot).is_some() {
+                    self.queue.push_flow(slot);
+                }
+            }
+            Item::Control(_) => self.requeue_control(item),
+        }
+    }
+
+    fn requeue_control(&mut self, item: Item) {
+        if let Item::Control(control) = item {
+            // One that finds no room is lost: as many others wait, and more of its kind follow.
+            self.queue.push_control(control);
+        }
+    }
+
+    /// The peer knows our numbers up to this one.
+    fn note_known(&mut self, now: Instant, seq: Seq) {
+        if self.known_to_peer.is_none_or(|known| seq.is_after(known)) {
+            self.known_to_peer = Some(seq);
+        }
+        if self.stale.is_none() {
+            self.watch(now);
+        }
+    }
+
+    /// Starts the time for what lies unacknowledged behind the numbers that the peer knows.
+    fn watch(&mut self, now: Instant) {
+        let (Some(oldest), Some(known)) = (self.resend.oldest(), self.known_to_peer) else {
+            return;
+        };
+        if !oldest.is_after(known) {
+            self.stale = Some(Stale {
+                through: known,
+                at: now + STALE_AFTER,
+            });
+        }
+    }
+}
+
+/// The flow, if it still waits to be sent.
+fn queued(cache: &Internal, slot: Slot) -> Option<&Tracked> {
+    let tracked = cache.table.get(slot)?;
+    (tracked.place == Place::Queued).then_some(tracked)
+}

@@ -1,0 +1,236 @@
+//! What takes more than one round: bulk, sweep after a reading of the kernel's table, repair of
+//! what fell out of the resend queue, commit.
+//!
+//! Each job does one bounded step per round and keeps its place by a cursor, so events, datagrams
+//! and clients are served between two steps, and the caches may change under it.
+
+use super::{Action, Node};
+use crate::cache::internal::Life;
+use crate::cache::{Cursor, Slot};
+use crate::commit::Next;
+use crate::input::{DumpReason, OpId};
+use crate::output::{CommitReport, Notice};
+use crate::stats::Counter;
+
+/// Slots passed in one step of a bulk.
+const BULK_STEP: u32 = 2048;
+
+/// A bulk waits while so many messages wait to be sent: what happens now goes first.
+const BULK_QUEUE_LEN_MAX: usize = 4096;
+
+/// Slots passed in one step of a sweep.
+const SWEEP_STEP: u32 = 4096;
+
+/// Sending the whole internal cache.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    cursor: Cursor,
+    queued: u64,
+    /// It was asked for once more: flows already passed are to be sent again.
+    again: bool,
+    /// It waits for the kernel's table to be read.
+    waiting: bool,
+}
+
+impl Bulk {
+    /// The wait is over.
+    pub(super) const fn begin(&mut self) {
+        self.waiting = false;
+    }
+}
+
+/// A reading of the kernel's table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub(super) reason: DumpReason,
+    pub(super) seen: u64,
+}
+
+/// Walking the internal cache after a reading: entries that only guarded against it are removed,
+/// and after lost events those that the kernel no longer has.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    reading: Reading,
+    purges: bool,
+    cursor: Cursor,
+    purged: u64,
+}
+
+impl Sweep {
+    /// A reading that is not complete proves no absence.
+    pub(super) fn new(reading: Reading, complete: bool) -> Self {
+        Self {
+            reading,
+            purges: complete && reading.reason == DumpReason::Overrun,
+            cursor: Cursor::default(),
+            purged: 0,
+        }
+    }
+}
+
+impl Node {
+    /// Does one step of each job; `true` if something may have come out of it.
+    pub(super) fn step_jobs(&mut self) -> bool {
+        if !self.budget.jobs {
+            return false;
+        }
+        self.budget.jobs = false;
+        self.step_sweep();
+        self.step_bulk();
+        self.sender.repair(&mut self.internal);
+        true
+    }
+
+    /// Whether something is left to be done that needs no further input.
+    pub(super) fn has_work(&self) -> bool {
+        let sends = !self.blocked && self.sender.queue.len() > 0;
+        let bulk_runs = self
+            .bulk
+            .as_ref()
+            .is_some_and(|bulk| !bulk.waiting && self.sender.queue.len() < BULK_QUEUE_LEN_MAX);
+        let commit_runs = self
+            .commit
+            .as_ref()
+            .is_some_and(|commit| commit.can_go_on());
+        !self.actions.is_empty()
+            || sends
+            || bulk_runs
+            || commit_runs
+            || self.sweep.is_some()
+            || self.sender.wants_repair(&self.internal)
+    }
+
+    /// Starts sending everything, or starts over. While the kernel's table is being read for a
+    /// client or at start, it waits: what is not read yet would be missing.
+    pub(super) fn start_bulk(&mut self) {
+        self.notice(Notice::BulkStarted);
+        let waiting = self.reading.is_some();
+        match &mut self.bulk {
+            Some(bulk) => bulk.again = !bulk.waiting,
+            None => {
+                self.bulk = Some(Bulk {
+                    cursor: Cursor::default(),
+                    queued: 0,
+                    again: false,
+                    waiting,
+                });
+            }
+        }
+    }
+
+    fn step_bulk(&mut self) {
+        let Some(mut bulk) = self.bulk.take() else {
+            return;
+        };
+        if bulk.waiting || self.sender.queue.len() >= BULK_QUEUE_LEN_MAX {
+            self.bulk = Some(bulk);
+            return;
+        }
+        let Some((slots, next)) = self.internal.walk(bulk.cursor, BULK_STEP) else {
+            self.end_bulk(bulk);
+            return;
+        };
+        for slot in slots {
+            if self.is_live(slot) {
+                bulk.queued += 1;
+                self.sender.announce(&mut self.internal, slot);
+            }
+        }
+        bulk.cursor = next;
+        self.bulk = Some(bulk);
+    }
+
+    fn end_bulk(&mut self, mut bulk: Bulk) {
+        if bulk.again {
+            bulk.again = false;
+            bulk.cursor = Cursor::default();
+            self.bulk = Some(bulk);
+        } else {
+            self.notice(Notice::BulkDone(bulk.queued));
+        }
+    }
+
+    fn is_live(&self, slot: Slot) -> bool {
+        let tracked = self.internal.table.get(slot);
+        tracked.is_some_and(|tracked| tracked.life != Life::Dead)
+    }
+
+    /// Asks the caller for the kernel's table.
+    pub(super) fn begin_reading(&mut self, reason: DumpReason) {
+        if reason == DumpReason::Overrun {
+            self.notice(Notice::KernelResyncStarted);
+        }
+        if reason != DumpReason::Startup {
+            self.stats.count(Counter::KernelResyncs);
+        }
+        self.internal.begin_reading();
+        self.reading = Some(Reading { reason, seen: 0 });
+        self.actions.push_back(Action::Dump(reason));
+    }
+
+    fn step_sweep(&mut self) {
+        let Some(mut sweep) = self.sweep.take() else {
+            return;
+        };
+        let Some((slots, next)) = self.internal.walk(sweep.cursor, SWEEP_STEP) else {
+            self.end_sweep(&sweep);
+            return;
+        };
+        for slot in slots {
+            if sweep.purges && self.internal.is_vanished(slot) {
+                sweep.purged += 1;
+                self.on_vanished(slot);
+            }
+            self.internal.bury(slot);
+        }
+        sweep.cursor = next;
+        self.sweep = Some(sweep);
+    }
+
+    fn end_sweep(&mut self, sweep: &Sweep) {
+        if sweep.reading.reason == DumpReason::Overrun {
+            self.notice(Notice::KernelResyncDone {
+                seen: sweep.reading.seen,
+                purged: sweep.purged,
+            });
+        }
+        if let Some(reason) = self.reading_wanted.take() {
+            self.begin_reading(reason);
+        }
+    }
+
+    /// The next operation of the commit, if one runs and this round still has room for it.
+    pub(super) fn next_commit_step(&mut self) -> Option<Next> {
+        let commit = self.commit.as_mut()?;
+        if self.budget.ops == 0 {
+            return None;
+        }
+        let next = commit.next(&self.external, self.now, self.next_op);
+        match next {
+            Next::Op(..) => {
+                self.budget.ops -= 1;
+                self.next_op = OpId(self.next_op.0.wrapping_add(1));
+            }
+            Next::Pause => self.budget.ops = 0,
+            Next::Wait | Next::Done(_) => {}
+        }
+        Some(next)
+    }
+
+    pub(super) fn end_commit(&mut self, report: CommitReport) {
+        if let Some(commit) = self.commit.take() {
+            self.actions
+                .push_back(Action::CommitDone(commit.client, report));
+        }
+    }
+
+    pub(super) fn on_ops_done(&mut self, through: OpId) {
+        let Some(mut commit) = self.commit.take() else {
+            return;
+        };
+        commit.on_done(through, |refusal| {
+            self.notice(Notice::CommitRefused(refusal));
+        });
+        self.commit = Some(commit);
+    }
+}

@@ -1,0 +1,311 @@
+//! One daemon's replication core.
+//!
+//! The caller tells the node what happened by [`Node::handle`], any number of times, then takes
+//! what the node wants done by [`Node::poll`] until that gives nothing, then waits until something
+//! happens or [`Node::timeout`] is reached. One round of `handle` and `poll` is bounded; when there
+//! is more to do, `timeout` lies in the past, so that other inputs get their turn.
+//!
+//! Kernel events go into the internal cache ([`events`]), from there through the sender into
+//! datagrams ([`poll`](Node::poll)); the peer's datagrams go through the receiver into the external
+//! cache ([`receive`]); a commit writes that one into the kernel. [`requests`] are what clients ask
+//! for, [`jobs`] what takes more than one round, [`timers`] what happens by itself.
+
+mod events;
+mod jobs;
+mod receive;
+mod requests;
+mod timers;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::cache::{External, HashKey, Internal, View};
+use crate::commit::{Commit, Next};
+use crate::config::{Config, ModeConfig};
+use crate::convert::Presence;
+use crate::input::{ChannelId, ClientId, DumpReason, Input, OpId};
+use crate::mode::ftfw::ALIVE_INTERVAL;
+use crate::mode::ftfw::receiver::Receiver;
+use crate::mode::ftfw::sender::{Building, Packed, Sender};
+use crate::output::{CommitReport, Notice, Output};
+use crate::queue::{Item, ResendQueue, TransmitQueue};
+use crate::seq::Seq;
+use crate::stats::{Counter, Gauges, Stats};
+use crate::time::Instant;
+use jobs::{Bulk, Reading, Sweep};
+use timers::Timers;
+
+/// Datagrams sent per round.
+const DATAGRAMS_PER_ROUND: u32 = 64;
+
+/// Kernel operations asked for per round.
+const OPS_PER_ROUND: u32 = 200;
+
+/// Notices that wait for the caller at most; more of them would say nothing new.
+const NOTICES_MAX: usize = 256;
+
+/// Something for the caller that needs no building.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Notice(Notice),
+    Dump(DumpReason),
+    FlushKernel,
+    CommitDone(ClientId, CommitReport),
+}
+
+/// What may still be done in this round.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    datagrams: u32,
+    ops: u32,
+    /// One step of each job.
+    jobs: bool,
+}
+
+impl Budget {
+    const ROUND: Self = Self {
+        datagrams: DATAGRAMS_PER_ROUND,
+        ops: OPS_PER_ROUND,
+        jobs: true,
+    };
+}
+
+/// A message in a queue, for a client to see (`conntrackd -s rsqueue`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuedMessage {
+    /// Its number.
+    pub seq: Seq,
+    /// What it was about.
+    pub item: Item,
+}
+
+/// The replication core.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    presence: Presence,
+    now: Instant,
+    budget: Budget,
+    stats: Stats,
+    internal: Internal,
+    external: External,
+    sender: Sender,
+    receiver: Receiver,
+    timers: Timers,
+    actions: VecDeque<Action>,
+    datagram: Vec<u8>,
+    blocked: bool,
+    next_op: OpId,
+    commit: Option<Commit>,
+    bulk: Option<Bulk>,
+    reading: Option<Reading>,
+    sweep: Option<Sweep>,
+    /// A reading of the kernel's table that has to wait for the present one.
+    reading_wanted: Option<DumpReason>,
+}
+
+impl Node {
+    /// A node that starts now. It begins by reading the kernel's table.
+    pub fn new(config: Config, now: Instant) -> Self {
+        let ModeConfig::Ftfw {
+            resend_queue_len_max,
+            ack_window,
+        } = config.mode;
+        let hash_key = HashKey(config.hash_key);
+        let len_max = config.cache_len_max;
+        let resend = ResendQueue::new(config.first_seq, resend_queue_len_max);
+        let mut node = Self {
+            presence: Presence {
+                tcp_window_tracking: config.tcp_window_tracking,
+                commit_timeout: config.commit_timeout,
+            },
+            now,
+            budget: Budget::ROUND,
+            stats: Stats::default(),
+            internal: Internal::new(hash_key, len_max, resend_queue_len_max),
+            external: External::new(hash_key, len_max),
+            sender: Sender::new(config.first_seq, TransmitQueue::default(), resend),
+            receiver: Receiver::new(ack_window),
+            timers: Timers::new(now),
+            actions: VecDeque::new(),
+            datagram: Vec::new(),
+            blocked: false,
+            next_op: OpId(0),
+            commit: None,
+            bulk: None,
+            reading: None,
+            sweep: None,
+            reading_wanted: None,
+            config,
+        };
+        node.read_kernel(DumpReason::Startup);
+        if node.config.startup_resync {
+            node.begin_startup_resync();
+        }
+        node
+    }
+
+    /// Takes in one thing that happened, and does what is due at this time.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        // A clock that goes backwards is held still.
+        self.now = self.now.max(now);
+        self.budget = Budget::ROUND;
+        match input {
+            Input::Event(event) => self.on_event(&event),
+            Input::Overrun => self.on_overrun(),
+            Input::Dumped(flow) => self.on_dumped(&flow),
+            Input::DumpDone { complete } => self.on_dump_done(complete),
+            Input::Datagram { bytes, .. } => self.on_datagram(bytes),
+            Input::Request(request) => self.on_request(request),
+            Input::OpRefused { op, refusal } => {
+                if let Some(commit) = &mut self.commit {
+                    commit.on_refused(op, refusal);
+                }
+            }
+            Input::OpsDone { through } => self.on_ops_done(through),
+            Input::ChannelBlocked(channel) => self.set_blocked(channel, true),
+            Input::ChannelReady(channel) => self.set_blocked(channel, false),
+            Input::Timeout => {}
+        }
+        self.run_timers();
+    }
+
+    /// The next thing to be done. What it lends is valid until the next call.
+    pub fn poll(&mut self) -> Option<Output<'_>> {
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Some(match action {
+                    Action::Notice(notice) => Output::Notice(notice),
+                    Action::Dump(reason) => Output::Dump(reason),
+                    Action::FlushKernel => Output::FlushKernel,
+                    Action::CommitDone(client, report) => Output::CommitDone { client, report },
+                });
+            }
+            if self.fill_datagram() {
+                return Some(Output::Transmit {
+                    channel: self.channel(),
+                    bytes: &self.datagram,
+                });
+            }
+            match self.next_commit_step() {
+                Some(Next::Op(op, step)) => {
+                    return Some(Output::Kernel {
+                        op,
+                        action: Commit::kernel_op(&self.external, step, self.presence, self.now),
+                    });
+                }
+                Some(Next::Done(report)) => {
+                    self.end_commit(report);
+                    continue;
+                }
+                Some(Next::Wait | Next::Pause) | None => {}
+            }
+            if !self.step_jobs() {
+                return None;
+            }
+        }
+    }
+
+    /// When [`Input::Timeout`] is due at the latest. Not after the time of the last input when
+    /// the bounds of a round have left something to be done.
+    pub fn timeout(&self) -> Option<Instant> {
+        if self.has_work() {
+            return Some(self.now);
+        }
+        self.next_timer()
+    }
+
+    /// What was counted.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Sizes at this moment.
+    pub fn gauges(&self) -> Gauges {
+        let controls = |(_, item): &(Seq, Item)| matches!(item, Item::Control(_));
+        let resend = &self.sender.resend;
+        Gauges {
+            internal_live: self.internal.live(),
+            internal_len: self.internal.table.len(),
+            external_len: self.external.table.len(),
+            transmit_queue_len: self.sender.queue.len(),
+            resend_queue_len: resend.len(),
+            resend_queue_len_max: resend.len_max(),
+            control_len: self.sender.queue.control_len() + resend.iter().filter(controls).count(),
+            given_up_len: self.internal.given_up,
+        }
+    }
+
+    /// The messages that the peer has not acknowledged, oldest first.
+    pub fn resend_queue(&self) -> impl Iterator<Item = QueuedMessage> + '_ {
+        self.sender
+            .resend
+            .iter()
+            .map(|(seq, item)| QueuedMessage { seq, item })
+    }
+
+    /// The flows of our kernel.
+    pub const fn internal(&self) -> View<'_> {
+        View::internal(&self.internal)
+    }
+
+    /// The flows of the peer.
+    pub const fn external(&self) -> View<'_> {
+        View::external(&self.external)
+    }
+
+    /// Builds the next datagram, if there is something to send.
+    fn fill_datagram(&mut self) -> bool {
+        self.datagram.clear();
+        if self.blocked || self.budget.datagrams == 0 {
+            return false;
+        }
+        let building = Building {
+            now: self.now,
+            presence: self.presence,
+            len_max: self.payload_len_max(),
+        };
+        let (internal, stats) = (&mut self.internal, &mut self.stats);
+        let before = stats.get(Counter::ResendNoSpace);
+        while self
+            .sender
+            .pack(internal, &building, stats, &mut self.datagram)
+            == Packed::Message
+        {}
+        if stats.get(Counter::ResendNoSpace) != before {
+            self.notice_seldom(Notice::ResendQueueFull);
+        }
+        if self.datagram.is_empty() {
+            return false;
+        }
+        self.budget.datagrams -= 1;
+        self.timers.alive_at = self.now + ALIVE_INTERVAL;
+        true
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if self.actions.len() < NOTICES_MAX {
+            self.actions.push_back(Action::Notice(notice));
+        }
+    }
+
+    fn set_blocked(&mut self, channel: ChannelId, blocked: bool) {
+        if channel == self.channel() {
+            self.blocked = blocked;
+        }
+    }
+
+    /// The link in use: the first one.
+    #[expect(
+        clippy::unused_self,
+        reason = "several links come with a later version"
+    )]
+    const fn channel(&self) -> ChannelId {
+        ChannelId(0)
+    }
+
+    fn payload_len_max(&self) -> usize {
+        let channel = self.config.channels.first();
+        channel.map_or(0, |channel| channel.payload_len_max)
+    }
+}

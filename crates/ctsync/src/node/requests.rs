@@ -1,0 +1,106 @@
+//! What clients ask for.
+
+use super::{Action, Node};
+use crate::commit::Commit;
+use crate::input::{ClientId, DumpReason, Request};
+use crate::output::{CommitReport, Notice};
+use crate::stats::Counter;
+use crate::wire::Control;
+
+impl Node {
+    /// A client asks for something.
+    pub(super) fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Commit(client) => self.start_commit(client),
+            Request::FlushInternal => self.flush_internal(),
+            Request::FlushExternal => self.flush_external(),
+            Request::FlushCaches => self.flush_caches(),
+            Request::FlushKernel => self.flush_kernel(false),
+            Request::ResyncKernel => self.read_kernel(DumpReason::Request),
+            Request::SendBulk => self.start_bulk(),
+            Request::RequestBulk => self.request_bulk(),
+            Request::SchedulePurge => self.schedule_purge(),
+        }
+    }
+
+    /// Asks the peer for all of its flows.
+    pub(super) fn request_bulk(&mut self) {
+        self.notice(Notice::ResyncRequested);
+        self.sender.say(Control::Resync, &mut self.stats);
+    }
+
+    /// Empties the kernel's table.
+    pub(super) fn flush_kernel(&mut self, scheduled: bool) {
+        self.stats.count(Counter::KernelFlushes);
+        self.notice(Notice::KernelFlush { scheduled });
+        self.actions.push_back(Action::FlushKernel);
+    }
+
+    /// Forgets our flows; the peer is not told.
+    pub(super) fn clear_internal(&mut self) {
+        self.sender.forget_flows();
+        self.internal.clear(&mut self.stats);
+    }
+
+    fn start_commit(&mut self, client: ClientId) {
+        self.timers.purge_at = None;
+        if self.commit.is_some() {
+            self.notice(Notice::CommitInProgress);
+            self.actions
+                .push_back(Action::CommitDone(client, CommitReport::default()));
+            return;
+        }
+        self.notice(Notice::CommitStarted);
+        self.commit = Some(Commit::new(client, self.now));
+    }
+
+    fn flush_internal(&mut self) {
+        self.timers.purge_at = None;
+        self.notice(Notice::CachesFlushed {
+            internal: true,
+            external: false,
+        });
+        self.clear_internal();
+    }
+
+    fn flush_external(&mut self) {
+        if self.refuse_flush() {
+            return;
+        }
+        self.notice(Notice::CachesFlushed {
+            internal: false,
+            external: true,
+        });
+        self.external.clear(&mut self.stats);
+    }
+
+    fn flush_caches(&mut self) {
+        if self.refuse_flush() {
+            return;
+        }
+        self.timers.purge_at = None;
+        self.notice(Notice::CachesFlushed {
+            internal: true,
+            external: true,
+        });
+        self.clear_internal();
+        self.external.clear(&mut self.stats);
+    }
+
+    /// What a commit is writing must not be forgotten under it.
+    fn refuse_flush(&mut self) -> bool {
+        let refused = self.commit.is_some();
+        if refused {
+            self.notice(Notice::FlushRefusedCommitInProgress);
+        }
+        refused
+    }
+
+    fn schedule_purge(&mut self) {
+        if self.timers.purge_at.is_none() {
+            let delay = self.config.purge_timeout;
+            self.timers.purge_at = Some(self.now + delay);
+            self.notice(Notice::PurgeScheduled(delay));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What happens by itself when its time has come.
+
+use core::time::Duration;
+
+use super::Node;
+use crate::input::DumpReason;
+use crate::mode::ftfw::ALIVE_INTERVAL;
+use crate::output::Notice;
+use crate::time::Instant;
+use crate::wire::Control;
+
+/// First wait for an answer to the request for a bulk at start; doubled each time.
+const STARTUP_RESYNC_WAIT: Duration = Duration::from_secs(2);
+
+/// How often the bulk is asked for at start as long as nothing comes. A peer without flows is
+/// silent too.
+const STARTUP_RESYNC_TRIES: u32 = 5;
+
+/// Notices that repeat under load come at this interval at most.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Asking for a bulk at start until something comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StartupResync {
+    at: Instant,
+    wait: Duration,
+    tries_left: u32,
+    /// Messages were lost before the peer had greeted us: a peer of stock's making does not send
+    /// them again.
+    gap: bool,
+}
+
+/// All times that are waited for.
+#[derive(Debug)]
+pub(super) struct Timers {
+    /// Silence has lasted long enough.
+    pub(super) alive_at: Instant,
+    /// The kernel's table is to be read again since events were lost.
+    pub(super) resync_at: Option<Instant>,
+    /// The kernel's table is to be emptied, as a client asked (`-t`).
+    pub(super) purge_at: Option<Instant>,
+    startup_resync: Option<StartupResync>,
+    /// Before this time no notice of the seldom kind is given again: internal cache full,
+    /// external cache full, resend queue full.
+    silent_until: [Instant; 3],
+}
+
+impl Timers {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            alive_at: now + ALIVE_INTERVAL,
+            resync_at: None,
+            purge_at: None,
+            startup_resync: None,
+            silent_until: [Instant::default(); 3],
+        }
+    }
+}
+
+impl Node {
+    /// The next time that something happens by itself.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        [
+            Some(self.timers.alive_at),
+            self.receiver.ack_at().filter(|_| !self.blocked),
+            self.sender.stale_at(),
+            self.timers.resync_at,
+            self.timers.purge_at,
+            self.timers.startup_resync.map(|it| it.at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due.
+    pub(super) fn run_timers(&mut self) {
+        let now = self.now;
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if self.timers.alive_at <= now {
+            self.on_alive_due();
+        }
+        if !self.blocked && due(self.receiver.ack_at()) {
+            self.acknowledge();
+        }
+        if due(self.sender.stale_at()) {
+            self.sender
+                .on_stale(&mut self.internal, now, &mut self.stats);
+        }
+        if due(self.timers.resync_at) {
+            self.timers.resync_at = None;
+            self.read_kernel(DumpReason::Overrun);
+        }
+        if due(self.timers.purge_at) {
+            self.timers.purge_at = None;
+            self.flush_kernel(true);
+            self.clear_internal();
+        }
+        if due(self.timers.startup_resync.map(|it| it.at)) {
+            self.on_startup_resync_due();
+        }
+    }
+
+    /// Nothing was sent for a while: acknowledge what came, or give a sign of life. A link that is
+    /// blocked gets neither, nor one that has messages waiting.
+    fn on_alive_due(&mut self) {
+        self.timers.alive_at = self.now + ALIVE_INTERVAL;
+        if self.blocked || self.sender.queue.len() > 0 {
+            return;
+        }
+        if !self.acknowledge() {
+            self.sender.say(Control::Alive, &mut self.stats);
+        }
+    }
+
+    fn acknowledge(&mut self) -> bool {
+        let Some(range) = self.receiver.close() else {
+            return false;
+        };
+        self.sender.say(Control::Ack(range), &mut self.stats);
+        true
+    }
+
+    /// Asks the peer for a bulk, and again until something comes.
+    pub(super) fn begin_startup_resync(&mut self) {
+        self.request_bulk();
+        self.timers.startup_resync = Some(StartupResync {
+            at: self.now + STARTUP_RESYNC_WAIT,
+            wait: STARTUP_RESYNC_WAIT,
+            tries_left: STARTUP_RESYNC_TRIES - 1,
+            gap: false,
+        });
+    }
+
+    fn on_startup_resync_due(&mut self) {
+        let Some(mut resync) = self.timers.startup_resync.take() else {
+            return;
+        };
+        self.request_bulk();
+        if let Some(tries_left) = resync.tries_left.checked_sub(1) {
+            resync.wait *= 2;
+            resync.at = self.now + resync.wait;
+            resync.tries_left = tries_left;
+            self.timers.startup_resync = Some(resync);
+        }
+    }
+
+    /// Flows of the peer arrive: it has been heard. Until the peer has greeted us, what is lost
+    /// on the way may not come again, so the wait goes on.
+    pub(super) fn end_startup_resync(&mut self) {
+        if self.sender.is_greeted() {
+            self.timers.startup_resync = None;
+        }
+    }
+
+    /// Messages of the peer were lost.
+    pub(super) fn note_gap(&mut self) {
+        if let Some(resync) = &mut self.timers.startup_resync {
+            resync.gap |= !self.sender.is_greeted();
+        }
+    }
+
+    /// The peer has answered our greeting.
+    pub(super) fn on_greeted(&mut self) {
+        if self.timers.startup_resync.is_some_and(|it| it.gap) {
+            self.request_bulk();
+        }
+    }
+
+    /// Gives a notice that would repeat under load.
+    pub(super) fn notice_seldom(&mut self, notice: Notice) {
+        let [internal, external, resend] = &mut self.timers.silent_until;
+        let silent_until = match notice {
+            Notice::CacheFull { internal: true } => internal,
+            Notice::CacheFull { internal: false } => external,
+            _ => resend,
+        };
+        if self.now >= *silent_until {
+            *silent_until = self.now + NOTICE_INTERVAL;
+            self.notice(notice);
+        }
+    }
+}

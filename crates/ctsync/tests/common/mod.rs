@@ -1,0 +1,164 @@
+//! Two nodes, or one and a script, in virtual time.
+#![allow(dead_code, reason = "each test program uses its part of this")]
+
+use std::time::Duration;
+
+use ctsync::{
+    ChannelConfig, ChannelId, Config, Cursor, DumpReason, Input, Instant, KernelOp, ModeConfig,
+    Node, Notice, OpId, Output, Seq, View,
+};
+use flow::{
+    Addrs, Event, EventKind, Flow, L4, Object, Origin, Ports, ProtoInfo, Status, TcpInfo, TcpState,
+    Tuple,
+};
+
+/// Milliseconds on the clock of the tests.
+pub fn at(millis: u64) -> Instant {
+    Instant(millis * 1_000_000)
+}
+
+/// A configuration as conntrackd has it by default.
+pub fn config() -> Config {
+    Config {
+        mode: ModeConfig::Ftfw {
+            resend_queue_len_max: 131_072,
+            ack_window: 300,
+        },
+        channels: vec![ChannelConfig {
+            payload_len_max: 1472,
+        }],
+        cache_len_max: 262_144,
+        commit_timeout: None,
+        purge_timeout: Duration::from_secs(60),
+        startup_resync: false,
+        tcp_window_tracking: false,
+        overrun_resync: Some(Duration::from_secs(30)),
+        first_seq: Seq(1000),
+        hash_key: [7, 9],
+    }
+}
+
+/// A TCP flow of the kernel, told apart by its source port and the low bits of its address.
+pub fn flow(number: u32) -> Flow<'static> {
+    let [_, a, b, c] = (number >> 14).to_be_bytes();
+    let ports = Ports {
+        src: u16::try_from(1024 + (number & 0x3fff)).unwrap(),
+        dst: 80,
+    };
+    let addrs = Addrs::V4 {
+        src: [10, a, b, c].into(),
+        dst: [192, 0, 2, 1].into(),
+    };
+    let orig = Tuple::new(addrs, L4::Tcp(ports));
+    let mut flow = Flow::new(orig);
+    flow.reply = orig.inverse();
+    flow.status = Some(Status::SEEN_REPLY | Status::ASSURED | Status::CONFIRMED);
+    flow.timeout = Some(432_000);
+    flow.protoinfo = Some(ProtoInfo::Tcp(TcpInfo {
+        state: Some(TcpState::ESTABLISHED),
+        ..TcpInfo::default()
+    }));
+    flow
+}
+
+/// An event of traffic.
+pub fn event(kind: EventKind, flow: Flow<'_>) -> Input<'_> {
+    Input::Event(Event {
+        kind,
+        origin: Origin::Traffic,
+        object: Object::Flow(flow),
+    })
+}
+
+/// An operation that the node asked for, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Create a flow with this original tuple.
+    Create(Tuple),
+    /// Delete it.
+    Delete(Tuple),
+}
+
+/// All that a node asked for in one round.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Datagrams.
+    pub datagrams: Vec<Vec<u8>>,
+    /// Kernel operations.
+    pub ops: Vec<(OpId, Op)>,
+    /// Notices.
+    pub notices: Vec<Notice>,
+    /// Readings of the kernel's table.
+    pub dumps: Vec<DumpReason>,
+    /// Whether the kernel's table is to be flushed.
+    pub flush: bool,
+    /// Ended commits.
+    pub commits: Vec<ctsync::CommitReport>,
+}
+
+/// Takes what one round gives.
+pub fn drain(node: &mut Node) -> Outcome {
+    let mut outcome = Outcome::default();
+    while let Some(output) = node.poll() {
+        match output {
+            Output::Transmit { bytes, .. } => outcome.datagrams.push(bytes.to_vec()),
+            Output::Kernel { op, action } => outcome.ops.push((
+                op,
+                match action {
+                    KernelOp::Create(flow) => Op::Create(flow.orig),
+                    KernelOp::Delete(flow) => Op::Delete(flow.orig),
+                },
+            )),
+            Output::Dump(reason) => outcome.dumps.push(reason),
+            Output::FlushKernel => outcome.flush = true,
+            Output::CommitDone { report, .. } => outcome.commits.push(report),
+            Output::Notice(notice) => outcome.notices.push(notice),
+        }
+    }
+    outcome
+}
+
+/// Lets the node work until it has nothing to do at this time.
+pub fn settle(node: &mut Node, now: Instant) -> Outcome {
+    let mut all = drain(node);
+    while node.timeout().is_some_and(|due| due <= now) {
+        node.handle(now, Input::Timeout);
+        let more = drain(node);
+        all.datagrams.extend(more.datagrams);
+        all.ops.extend(more.ops);
+        all.notices.extend(more.notices);
+        all.dumps.extend(more.dumps);
+        all.flush |= more.flush;
+        all.commits.extend(more.commits);
+    }
+    all
+}
+
+/// A node that has read an empty kernel table.
+pub fn started(config: Config, now: Instant) -> Node {
+    let mut node = Node::new(config, now);
+    node.handle(now, Input::DumpDone { complete: true });
+    node
+}
+
+/// Gives a node a datagram.
+pub fn deliver(node: &mut Node, now: Instant, bytes: &[u8]) {
+    node.handle(
+        now,
+        Input::Datagram {
+            channel: ChannelId(0),
+            bytes,
+        },
+    );
+}
+
+/// Original tuples of a cache, sorted.
+pub fn tuples(view: View<'_>) -> Vec<Tuple> {
+    let mut tuples = Vec::new();
+    let mut cursor = Cursor::default();
+    while let Some(next) = view.next(cursor, 1000, |it| tuples.push(it.flow.orig)) {
+        cursor = next;
+    }
+    tuples.sort_unstable();
+    tuples
+}
