@@ -5,6 +5,7 @@
 //! (`fuzz_targets/`) and, for a fixed number of mutations of the seeds, by `cargo test`.
 
 pub mod attributes;
+pub mod config;
 pub mod netlink;
 
 #[cfg(test)]
@@ -43,4 +44,5 @@ macro_rules! targets {
 targets! {
     netlink: 1_000_000,
     attributes: 1_000_000,
+    config: 60_000,
 }

@@ -310,7 +310,7 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKeyword { word, section } => {
-                write!(f, "unknown keyword `{word}` in {}", section.name())
+                write!(f, "unknown keyword `{word}` {}", section.place())
             }
             Self::WrongArgument {
                 keyword,

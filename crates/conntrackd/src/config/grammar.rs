@@ -489,6 +489,14 @@ impl Section {
         }
     }
 
+    /// Where a keyword of this section stands, for messages.
+    pub fn place(self) -> String {
+        match self {
+            Self::File => format!("at {}", self.name()),
+            _ => format!("in {}", self.name()),
+        }
+    }
+
     /// The section as messages name it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -11,13 +11,13 @@ pub fn keyword(word: &str, section: Section) -> Option<String> {
     if let Some(near) = nearest(word, &here) {
         return Some(format!("did you mean `{near}`?"));
     }
-    let elsewhere: Vec<&str> = Section::ALL
+    let elsewhere: Vec<String> = Section::ALL
         .iter()
         .filter(|other| other.rules().iter().any(|rule| rule.word == word))
-        .map(|other| other.name())
+        .map(|other| other.place())
         .collect();
     if !elsewhere.is_empty() {
-        return Some(format!("it is valid in {}", list(&elsewhere)));
+        return Some(format!("it is valid {}", list(&elsewhere)));
     }
     // Old spellings are understood, but not to be learnt.
     let current = section
@@ -37,7 +37,7 @@ pub fn word(word: &str, allowed: &[&str]) -> Option<String> {
     }
 }
 
-fn list(words: &[&str]) -> String {
+fn list(words: &[String]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => words.concat(),
@@ -106,7 +106,7 @@ mod tests {
         check(
             "RefreshTime",
             Section::ModeFtfw,
-            "it is valid in `Sync` and `Sync { Mode ALARM }`",
+            "it is valid in `Sync` and in `Sync { Mode ALARM }`",
         );
         check("HashSize", Section::File, "it is valid in `General`");
         check(

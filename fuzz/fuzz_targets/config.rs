@@ -1,0 +1,4 @@
+//! Feeds the target `config` from libFuzzer; see fuzz/README.md.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::config::run(bytes));
