@@ -485,7 +485,10 @@ mod tests {
             panic!("one dump");
         };
         assert_eq!(filter.family, Some(Family::Ipv4));
-        assert_eq!(filter.tuple.orig.src.map(IpAddr::V4), Some(addr("10.0.0.1")));
+        assert_eq!(
+            filter.tuple.orig.src.map(IpAddr::V4),
+            Some(addr("10.0.0.1"))
+        );
 
         // The kernel's comparison of IPv6 addresses is the wrong way round.
         let host = orig(|t| t.src = Some(AddrFilter::exact(addr("::1"))));
