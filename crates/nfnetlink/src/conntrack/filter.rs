@@ -216,7 +216,7 @@ mod tests {
     fn the_flags_are_in_the_order_of_the_machine() {
         let bytes = written(&orig(PORT)).unwrap();
         let flags = Attrs::new(&bytes).find(CTA_FILTER).unwrap().nested();
-        let word = |kind| u32::from_ne_bytes(flags.find(kind).unwrap().bytes().unwrap());
+        let word = |kind| u32::from_ne_bytes(*flags.find(kind).unwrap().bytes().unwrap());
         assert_eq!(word(CTA_FILTER_ORIG_FLAGS), 2 | 8 | 32);
         assert_eq!(word(CTA_FILTER_REPLY_FLAGS), 0);
         assert_eq!(Attrs::new(&bytes).find(CTA_TUPLE_REPLY), None);

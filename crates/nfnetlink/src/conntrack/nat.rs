@@ -20,10 +20,10 @@ pub(super) fn decode_range(nest: Attr<'_>, unknown: &mut u32) -> Result<NatRange
     let mut attrs = nest.nested();
     while let Some(attr) = attrs.try_next()? {
         match attr.kind {
-            CTA_NAT_V4_MINIP => min = Some(IpAddr::from(attr.bytes::<4>()?)),
-            CTA_NAT_V4_MAXIP => max = Some(IpAddr::from(attr.bytes::<4>()?)),
-            CTA_NAT_V6_MINIP => min = Some(IpAddr::from(attr.bytes::<16>()?)),
-            CTA_NAT_V6_MAXIP => max = Some(IpAddr::from(attr.bytes::<16>()?)),
+            CTA_NAT_V4_MINIP => min = Some(IpAddr::from(*attr.bytes::<4>()?)),
+            CTA_NAT_V4_MAXIP => max = Some(IpAddr::from(*attr.bytes::<4>()?)),
+            CTA_NAT_V6_MINIP => min = Some(IpAddr::from(*attr.bytes::<16>()?)),
+            CTA_NAT_V6_MAXIP => max = Some(IpAddr::from(*attr.bytes::<16>()?)),
             CTA_NAT_PROTO => port = decode_ports(attr, unknown)?,
             _ => *unknown += 1,
         }

@@ -44,7 +44,7 @@ fn decode_tcp(nest: Attr<'_>, unknown: &mut u32) -> Result<TcpInfo, Malformed> {
 }
 
 fn decode_flags(attr: Attr<'_>) -> Result<TcpFlags, Malformed> {
-    let [flags, mask] = attr.bytes()?;
+    let [flags, mask] = *attr.bytes()?;
     Ok(TcpFlags { flags, mask })
 }
 

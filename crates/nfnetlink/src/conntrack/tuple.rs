@@ -54,16 +54,15 @@ fn decode_addrs(nest: Attr<'_>, unknown: &mut u32) -> Result<Addrs, Malformed> {
     }
     match (src4, dst4, src6, dst6) {
         (Some(src), Some(dst), None, None) => Ok(Addrs::V4 {
-            src: src.into(),
-            dst: dst.into(),
+            src: (*src).into(),
+            dst: (*dst).into(),
         }),
         (None, None, Some(src), Some(dst)) => Ok(Addrs::V6 {
-            src: src.into(),
-            dst: dst.into(),
+            src: (*src).into(),
+            dst: (*dst).into(),
         }),
-        (Some(_), _, Some(_), _) | (Some(_), _, _, Some(_)) => Err(Malformed::MixedFamilies),
-        (_, Some(_), Some(_), _) | (_, Some(_), _, Some(_)) => Err(Malformed::MixedFamilies),
-        _ => Err(Malformed::MissingAddress),
+        (None, None, _, _) | (_, _, None, None) => Err(Malformed::MissingAddress),
+        _ => Err(Malformed::MixedFamilies),
     }
 }
 
@@ -89,16 +88,17 @@ fn decode_l4(nest: Attr<'_>, unknown: &mut u32) -> Result<L4, Malformed> {
         }
     }
     let protocol = Protocol(number.ok_or(Malformed::MissingProtocol)?);
-    Ok(match L4::zero(protocol) {
-        L4::Tcp(_) => L4::Tcp(Ports { src, dst }),
-        L4::Udp(_) => L4::Udp(Ports { src, dst }),
-        L4::UdpLite(_) => L4::UdpLite(Ports { src, dst }),
-        L4::Sctp(_) => L4::Sctp(Ports { src, dst }),
-        L4::Dccp(_) => L4::Dccp(Ports { src, dst }),
-        L4::Gre(_) => L4::Gre(Keys { src, dst }),
-        L4::Icmp(_) => L4::Icmp(icmp),
-        L4::Icmpv6(_) => L4::Icmpv6(icmpv6),
-        L4::Other(protocol) => L4::Other(protocol),
+    let ports = Ports { src, dst };
+    Ok(match protocol {
+        Protocol::TCP => L4::Tcp(ports),
+        Protocol::UDP => L4::Udp(ports),
+        Protocol::UDPLITE => L4::UdpLite(ports),
+        Protocol::SCTP => L4::Sctp(ports),
+        Protocol::DCCP => L4::Dccp(ports),
+        Protocol::GRE => L4::Gre(Keys { src, dst }),
+        Protocol::ICMP => L4::Icmp(icmp),
+        Protocol::ICMPV6 => L4::Icmpv6(icmpv6),
+        other @ Protocol(_) => L4::Other(other),
     })
 }
 

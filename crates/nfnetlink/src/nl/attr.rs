@@ -28,33 +28,31 @@ pub struct Attr<'a> {
 }
 
 impl<'a> Attr<'a> {
-    fn array<const N: usize>(&self) -> Result<[u8; N], Malformed> {
-        <[u8; N]>::try_from(self.payload).map_err(|_| Malformed::AttributeSize)
-    }
-
     /// A byte.
     pub fn u8(&self) -> Result<u8, Malformed> {
-        self.array().map(|[byte]| byte)
+        self.bytes().map(|[byte]| *byte)
     }
 
     /// A 16-bit number, most significant byte first.
     pub fn be16(&self) -> Result<u16, Malformed> {
-        self.array().map(u16::from_be_bytes)
+        self.bytes().map(|bytes| u16::from_be_bytes(*bytes))
     }
 
     /// A 32-bit number, most significant byte first.
     pub fn be32(&self) -> Result<u32, Malformed> {
-        self.array().map(u32::from_be_bytes)
+        self.bytes().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
     /// A 64-bit number, most significant byte first; the kernel does not align it.
     pub fn be64(&self) -> Result<u64, Malformed> {
-        self.array().map(u64::from_be_bytes)
+        self.bytes().map(|bytes| u64::from_be_bytes(*bytes))
     }
 
     /// Exactly this many bytes.
-    pub fn bytes<const N: usize>(&self) -> Result<[u8; N], Malformed> {
-        self.array()
+    pub fn bytes<const N: usize>(&self) -> Result<&'a [u8; N], Malformed> {
+        self.payload
+            .try_into()
+            .map_err(|_| Malformed::AttributeSize)
     }
 
     /// A name, with or without its terminating zero.

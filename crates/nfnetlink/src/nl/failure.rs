@@ -57,8 +57,8 @@ impl<'a> Failure<'a> {
             // These come from netlink's core: numbers in host byte order.
             match attr.kind {
                 NLMSGERR_ATTR_MSG => self.text = Some(attr.name()),
-                NLMSGERR_ATTR_OFFS => self.offset = Some(u32::from_ne_bytes(attr.bytes()?)),
-                NLMSGERR_ATTR_MISS_TYPE => self.missing = Some(u32::from_ne_bytes(attr.bytes()?)),
+                NLMSGERR_ATTR_OFFS => self.offset = Some(u32::from_ne_bytes(*attr.bytes()?)),
+                NLMSGERR_ATTR_MISS_TYPE => self.missing = Some(u32::from_ne_bytes(*attr.bytes()?)),
                 _ => {}
             }
         }
