@@ -19,6 +19,7 @@ use crate::cache::{Cursor, External, Key, Slot};
 use crate::convert::Presence;
 use crate::input::{ClientId, OpId, Refusal};
 use crate::output::{CommitReport, KernelOp};
+use crate::seq::Seq;
 use crate::time::Instant;
 
 /// Operations whose outcome is not known yet: two batches, so that the kernel never waits.
@@ -194,7 +195,8 @@ impl Commit {
     /// All operations up to this one have ended. Gives each final refusal to `refused`.
     pub(crate) fn on_done(&mut self, through: OpId, mut refused: impl FnMut(Refusal)) {
         while let Some(oldest) = self.outstanding.front() {
-            if through.0.wrapping_sub(oldest.op.0).cast_signed() < 0 {
+            // Operations are numbered like messages: without an end.
+            if Seq(through.0).is_before(Seq(oldest.op.0)) {
                 return;
             }
             let Some(Outstanding {

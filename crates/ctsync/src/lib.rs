@@ -15,25 +15,26 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod cache;
+mod cache;
 mod commit;
 pub mod config;
 mod convert;
 pub mod input;
 mod mode;
-pub mod node;
+mod node;
 pub mod output;
-pub mod queue;
+mod queue;
 pub mod seq;
-pub mod stats;
+mod stats;
 pub mod time;
 pub mod wire;
 
-pub use cache::{Cursor, EntryState, FlowView, View};
+pub use cache::{Cursor, EntryState, FlowView, Slot, View};
 pub use config::{ChannelConfig, Config, ModeConfig};
 pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, Refusal, Request};
 pub use node::{Node, QueuedMessage};
 pub use output::{CommitReport, KernelOp, Notice, Output};
+pub use queue::Item;
 pub use seq::Seq;
 pub use stats::{Counter, Gauges, Stats};
 pub use time::Instant;

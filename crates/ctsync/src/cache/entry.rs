@@ -23,36 +23,36 @@ const HELPER_NAME_LEN_MAX: usize = 15;
 
 /// Which of an entry's values are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Present(u16);
+pub(crate) struct Present(u16);
 
 impl Present {
     /// The status.
-    pub const STATUS: Self = Self(1);
+    pub(crate) const STATUS: Self = Self(1);
     /// The timeout.
-    pub const TIMEOUT: Self = Self(1 << 1);
+    pub(crate) const TIMEOUT: Self = Self(1 << 1);
     /// The mark.
-    pub const MARK: Self = Self(1 << 2);
+    pub(crate) const MARK: Self = Self(1 << 2);
     /// The state of the protocol.
-    pub const STATE: Self = Self(1 << 3);
+    pub(crate) const STATE: Self = Self(1 << 3);
     /// The window scale of the original direction.
-    pub const WSCALE_ORIG: Self = Self(1 << 4);
+    pub(crate) const WSCALE_ORIG: Self = Self(1 << 4);
     /// The window scale of the reply direction.
-    pub const WSCALE_REPLY: Self = Self(1 << 5);
+    pub(crate) const WSCALE_REPLY: Self = Self(1 << 5);
     /// The zone holds for both directions, else for the original one alone.
-    pub const ZONE: Self = Self(1 << 6);
+    pub(crate) const ZONE: Self = Self(1 << 6);
     /// SYN proxy data, all zero: the kernel gives it to each flow made by a request.
-    pub const SYNPROXY_ZERO: Self = Self(1 << 7);
+    pub(crate) const SYNPROXY_ZERO: Self = Self(1 << 7);
     /// The peer sent a translated source address.
-    pub const NAT_SRC: Self = Self(1 << 8);
+    pub(crate) const NAT_SRC: Self = Self(1 << 8);
     /// The peer sent a translated destination address.
-    pub const NAT_DST: Self = Self(1 << 9);
+    pub(crate) const NAT_DST: Self = Self(1 << 9);
     /// The peer sent a translated source port.
-    pub const NAT_SRC_PORT: Self = Self(1 << 10);
+    pub(crate) const NAT_SRC_PORT: Self = Self(1 << 10);
     /// The peer sent a translated destination port.
-    pub const NAT_DST_PORT: Self = Self(1 << 11);
+    pub(crate) const NAT_DST_PORT: Self = Self(1 << 11);
 
     /// Whether all of these are known.
-    pub const fn has(self, other: Self) -> bool {
+    pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
@@ -110,7 +110,7 @@ impl HelperName {
 
 /// One flow in a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     addrs: AddrPairs,
     orig_l4: [u16; 2],
     reply_l4: [u16; 2],
@@ -129,7 +129,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry that knows nothing but its tuples.
-    pub fn new(orig: &Tuple, reply: Option<&Tuple>, zone: Zone, now: Instant) -> Self {
+    pub(crate) fn new(orig: &Tuple, reply: Option<&Tuple>, zone: Zone, now: Instant) -> Self {
         let mirrored = orig.inverse();
         // Without an inverse (an ICMP type that is not tracked) the fields stay as they are.
         let reply = reply.or(mirrored.as_ref()).unwrap_or(orig);
@@ -153,48 +153,48 @@ impl Entry {
     }
 
     /// Notes that the entry has just been told something.
-    pub fn touch(&mut self, now: Instant) {
+    pub(crate) fn touch(&mut self, now: Instant) {
         self.updated = whole_seconds(now);
     }
 
     /// Puts the reply tuple in, if it is of the right family and protocol.
-    pub fn set_reply(&mut self, reply: &Tuple) {
+    pub(crate) fn set_reply(&mut self, reply: &Tuple) {
         if reply.protocol() == self.protocol && self.addrs.set_reply(&reply.addrs) {
             self.reply_l4 = l4_words(&reply.l4);
         }
     }
 
     /// Sets the status.
-    pub const fn set_status(&mut self, status: Status) {
+    pub(crate) const fn set_status(&mut self, status: Status) {
         self.status = status;
         self.present.add(Present::STATUS);
     }
 
     /// Sets the remaining life in seconds.
-    pub const fn set_timeout(&mut self, timeout: u32) {
+    pub(crate) const fn set_timeout(&mut self, timeout: u32) {
         self.timeout = timeout;
         self.present.add(Present::TIMEOUT);
     }
 
     /// Sets the mark.
-    pub const fn set_mark(&mut self, mark: Mark) {
+    pub(crate) const fn set_mark(&mut self, mark: Mark) {
         self.mark = mark;
         self.present.add(Present::MARK);
     }
 
     /// Says that the zone holds for both directions.
-    pub const fn set_zone_of_both(&mut self) {
+    pub(crate) const fn set_zone_of_both(&mut self) {
         self.present.add(Present::ZONE);
     }
 
     /// Sets the state of the protocol.
-    pub const fn set_state(&mut self, state: u8) {
+    pub(crate) const fn set_state(&mut self, state: u8) {
         self.state = state;
         self.present.add(Present::STATE);
     }
 
     /// Sets those window scales that are known.
-    pub fn set_wscale(&mut self, wscale: PerDir<Option<u8>>) {
+    pub(crate) fn set_wscale(&mut self, wscale: PerDir<Option<u8>>) {
         let [orig, reply] = &mut self.wscale;
         if let Some(value) = wscale.orig {
             *orig = value;
@@ -207,7 +207,7 @@ impl Entry {
     }
 
     /// Sets the SYN proxy data; zeros, which are frequent, cost nothing.
-    pub fn set_synproxy(&mut self, synproxy: Synproxy) {
+    pub(crate) fn set_synproxy(&mut self, synproxy: Synproxy) {
         if synproxy != Synproxy::default() {
             self.extra_mut().synproxy = Some(synproxy);
             self.present.remove(Present::SYNPROXY_ZERO);
@@ -220,14 +220,14 @@ impl Entry {
     }
 
     /// Sets the helper; a name longer than any of the kernel's is left out.
-    pub fn set_helper(&mut self, name: Name<'_>) {
+    pub(crate) fn set_helper(&mut self, name: Name<'_>) {
         if let Some(name) = HelperName::new(name) {
             self.extra_mut().helper = Some(name);
         }
     }
 
     /// Sets the source that the peer translates to: the reply's destination.
-    pub fn set_nat_src(&mut self, addr: Option<IpAddr>, port: Option<u16>) {
+    pub(crate) fn set_nat_src(&mut self, addr: Option<IpAddr>, port: Option<u16>) {
         if addr.is_some_and(|addr| self.addrs.set_addr(3, addr)) {
             self.present.add(Present::NAT_SRC);
         }
@@ -238,7 +238,7 @@ impl Entry {
     }
 
     /// Sets the destination that the peer translates to: the reply's source.
-    pub fn set_nat_dst(&mut self, addr: Option<IpAddr>, port: Option<u16>) {
+    pub(crate) fn set_nat_dst(&mut self, addr: Option<IpAddr>, port: Option<u16>) {
         if addr.is_some_and(|addr| self.addrs.set_addr(2, addr)) {
             self.present.add(Present::NAT_DST);
         }
@@ -259,7 +259,7 @@ impl Entry {
     }
 
     /// The identity.
-    pub fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Key::from_parts(
             &self.addrs.orig(),
             self.orig_l4,
@@ -269,57 +269,57 @@ impl Entry {
     }
 
     /// The original tuple.
-    pub fn orig(&self) -> Tuple {
+    pub(crate) fn orig(&self) -> Tuple {
         Tuple::new(self.addrs.orig(), self.l4(self.orig_l4))
     }
 
     /// The reply tuple.
-    pub fn reply(&self) -> Tuple {
+    pub(crate) fn reply(&self) -> Tuple {
         Tuple::new(self.addrs.reply(), self.l4(self.reply_l4))
     }
 
     /// The protocol.
-    pub const fn protocol(&self) -> Protocol {
+    pub(crate) const fn protocol(&self) -> Protocol {
         self.protocol
     }
 
     /// Which of a peer's translations were sent.
-    pub const fn present(&self) -> Present {
+    pub(crate) const fn present(&self) -> Present {
         self.present
     }
 
     /// The status.
-    pub const fn status(&self) -> Option<Status> {
+    pub(crate) const fn status(&self) -> Option<Status> {
         known(self.present, Present::STATUS, self.status)
     }
 
     /// The remaining life, as it was when the entry was last told something.
-    pub const fn timeout(&self) -> Option<u32> {
+    pub(crate) const fn timeout(&self) -> Option<u32> {
         known(self.present, Present::TIMEOUT, self.timeout)
     }
 
     /// The mark.
-    pub const fn mark(&self) -> Option<Mark> {
+    pub(crate) const fn mark(&self) -> Option<Mark> {
         known(self.present, Present::MARK, self.mark)
     }
 
     /// The zone, if it holds for both directions.
-    pub const fn zone(&self) -> Option<Zone> {
+    pub(crate) const fn zone(&self) -> Option<Zone> {
         known(self.present, Present::ZONE, self.zone)
     }
 
     /// The zone that is part of the identity, whichever directions it holds for.
-    pub const fn key_zone(&self) -> Zone {
+    pub(crate) const fn key_zone(&self) -> Zone {
         self.zone
     }
 
     /// The state of the protocol.
-    pub const fn state(&self) -> Option<u8> {
+    pub(crate) const fn state(&self) -> Option<u8> {
         known(self.present, Present::STATE, self.state)
     }
 
     /// The window scales.
-    pub const fn wscale(&self) -> PerDir<Option<u8>> {
+    pub(crate) const fn wscale(&self) -> PerDir<Option<u8>> {
         let [orig, reply] = self.wscale;
         PerDir {
             orig: known(self.present, Present::WSCALE_ORIG, orig),
@@ -328,7 +328,7 @@ impl Entry {
     }
 
     /// The SYN proxy data.
-    pub fn synproxy(&self) -> Option<Synproxy> {
+    pub(crate) fn synproxy(&self) -> Option<Synproxy> {
         let rare = self.extra().and_then(|extra| extra.synproxy);
         rare.or(known(
             self.present,
@@ -338,33 +338,33 @@ impl Entry {
     }
 
     /// The helper.
-    pub fn helper(&self) -> Option<Helper<'_>> {
+    pub(crate) fn helper(&self) -> Option<Helper<'_>> {
         let name = self.extra()?.helper.as_ref()?.name();
         Some(Helper { name, info: None })
     }
 
     /// The master's original tuple.
-    pub fn master(&self) -> Option<Tuple> {
+    pub(crate) fn master(&self) -> Option<Tuple> {
         self.extra()?.master
     }
 
     /// When the entry was made, to the second.
-    pub const fn created(&self) -> Instant {
+    pub(crate) const fn created(&self) -> Instant {
         from_seconds(self.created)
     }
 
     /// When the entry was last told something, to the second.
-    pub const fn updated(&self) -> Instant {
+    pub(crate) const fn updated(&self) -> Instant {
         from_seconds(self.updated)
     }
 
     /// Whole seconds since the entry was last told something.
-    pub fn age(&self, now: Instant) -> u32 {
+    pub(crate) fn age(&self, now: Instant) -> u32 {
         whole_seconds(now).saturating_sub(self.updated)
     }
 
     /// Whether both say the same of the flow, times aside.
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let timeless = |entry: &Self| {
             let mut present = entry.present;
             present.remove(Present::TIMEOUT);

@@ -6,12 +6,12 @@
 
 /// Key of the hash.
 #[derive(Clone, Copy, Debug)]
-pub struct HashKey(pub [u64; 2]);
+pub(crate) struct HashKey(pub [u64; 2]);
 
 impl HashKey {
     /// The hash of some words. Equal words are equal only if their number is fixed by the words
     /// themselves, which is so for a [`Key`](super::Key).
-    pub fn hash(&self, words: &[u64]) -> u64 {
+    pub(crate) fn hash(&self, words: &[u64]) -> u64 {
         let [k0, k1] = self.0;
         let mut state = State([
             k0 ^ 0x736f_6d65_7073_6575,

@@ -9,7 +9,7 @@ use super::hash::HashKey;
 
 /// Identity of a flow in a cache, packed into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub(crate) enum Key {
     /// An IPv4 flow.
     V4 {
         /// Source and destination address.
@@ -30,18 +30,18 @@ pub enum Key {
 
 impl Key {
     /// The key of an original tuple in a zone.
-    pub fn new(addrs: &Addrs, l4: &L4, zone: Zone) -> Self {
+    pub(crate) fn new(addrs: &Addrs, l4: &L4, zone: Zone) -> Self {
         Self::from_parts(addrs, l4_words(l4), l4.protocol().0, zone.0)
     }
 
     /// The key of a flow. A zone of the original direction alone counts like one of both.
-    pub fn of_flow(flow: &Flow<'_>) -> Self {
+    pub(crate) fn of_flow(flow: &Flow<'_>) -> Self {
         let zone = flow.zone.or(flow.orig.zone).unwrap_or_default();
         Self::new(&flow.orig.addrs, &flow.orig.l4, zone)
     }
 
     /// The key of a tuple in a zone.
-    pub fn of_tuple(tuple: &Tuple, zone: Zone) -> Self {
+    pub(crate) fn of_tuple(tuple: &Tuple, zone: Zone) -> Self {
         Self::new(&tuple.addrs, &tuple.l4, zone)
     }
 
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// The keyed hash.
-    pub fn hash(&self, key: &HashKey) -> u64 {
+    pub(crate) fn hash(&self, key: &HashKey) -> u64 {
         match *self {
             Self::V4 { addrs, rest } => key.hash(&[addrs, rest]),
             Self::V6 { src, dst, rest } => {

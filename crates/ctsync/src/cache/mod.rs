@@ -4,17 +4,17 @@
 //! [`internal`] cache adds to each entry where it stands on its way to the peer; the
 //! [`external`] one is what a commit writes into the kernel. [`view`] shows either to the outside.
 
-pub mod entry;
+pub(crate) mod entry;
 pub(crate) mod external;
-pub mod hash;
+pub(crate) mod hash;
 pub(crate) mod internal;
-pub mod key;
-pub mod table;
-pub mod view;
+pub(crate) mod key;
+pub(crate) mod table;
+mod view;
 
 pub(crate) use external::External;
-pub use hash::HashKey;
+pub(crate) use hash::HashKey;
 pub(crate) use internal::Internal;
-pub use key::Key;
+pub(crate) use key::Key;
 pub use table::{Cursor, Slot};
 pub use view::{EntryState, FlowView, View};

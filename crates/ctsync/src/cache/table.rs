@@ -14,7 +14,7 @@ use super::hash::HashKey;
 use super::key::Key;
 
 /// What a [`Table`] holds.
-pub trait Record {
+pub(crate) trait Record {
     /// The identity under which it is found; never changes while it is in the table.
     fn key(&self) -> Key;
 }
@@ -38,7 +38,7 @@ enum Cell<R> {
 
 /// Records by slot and by key.
 #[derive(Debug)]
-pub struct Table<R> {
+pub(crate) struct Table<R> {
     chunks: Vec<Vec<Cell<R>>>,
     vacant: Option<Slot>,
     shards: Vec<HashTable<Slot>>,
@@ -48,7 +48,7 @@ pub struct Table<R> {
 
 impl<R: Record> Table<R> {
     /// An empty table.
-    pub fn new(hash_key: HashKey) -> Self {
+    pub(crate) fn new(hash_key: HashKey) -> Self {
         Self {
             chunks: Vec::new(),
             vacant: None,
@@ -59,7 +59,7 @@ impl<R: Record> Table<R> {
     }
 
     /// The slot of the record with this key.
-    pub fn find(&self, key: &Key) -> Option<Slot> {
+    pub(crate) fn find(&self, key: &Key) -> Option<Slot> {
         let hash = key.hash(&self.hash_key);
         self.shards
             .get(shard_of(hash))?
@@ -72,7 +72,7 @@ impl<R: Record> Table<R> {
     /// # Panics
     ///
     /// When the table holds 2^32 records.
-    pub fn insert(&mut self, record: R) -> Slot {
+    pub(crate) fn insert(&mut self, record: R) -> Slot {
         let hash = record.key().hash(&self.hash_key);
         let slot = self.occupy(record);
         let (chunks, hash_key) = (&self.chunks, self.hash_key);
@@ -86,7 +86,7 @@ impl<R: Record> Table<R> {
     }
 
     /// Takes a record out.
-    pub fn remove(&mut self, slot: Slot) -> Option<R> {
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<R> {
         let hash = self.get(slot)?.key().hash(&self.hash_key);
         let shard = self.shards.get_mut(shard_of(hash))?;
         if let Ok(found) = shard.find_entry(hash, |other| *other == slot) {
@@ -103,7 +103,7 @@ impl<R: Record> Table<R> {
     }
 
     /// Forgets all records.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.chunks.clear();
         self.vacant = None;
         for shard in &mut self.shards {
@@ -113,7 +113,7 @@ impl<R: Record> Table<R> {
     }
 
     /// The record in a slot.
-    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut R> {
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut R> {
         match cell_mut(&mut self.chunks, slot)? {
             Cell::Used(record) => Some(record),
             Cell::Vacant { .. } => None,
@@ -121,19 +121,19 @@ impl<R: Record> Table<R> {
     }
 
     /// The record in a slot.
-    pub fn get(&self, slot: Slot) -> Option<&R> {
+    pub(crate) fn get(&self, slot: Slot) -> Option<&R> {
         record_at(&self.chunks, slot)
     }
 
     /// Number of records.
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// The slots that a walk passes next, at most `limit`, and where it then stands; `None` at the
     /// end. A slot may be vacant. A record that is there during the whole walk is met exactly
     /// once.
-    pub fn walk(
+    pub(crate) fn walk(
         &self,
         cursor: Cursor,
         limit: u32,

@@ -7,10 +7,10 @@ use flow::{Event, EventKind, Flow, Object, Origin};
 
 use super::Node;
 use super::jobs::Sweep;
+use super::timers::Full;
 use crate::cache::internal::Merged;
 use crate::cache::table::Slot;
 use crate::input::DumpReason;
-use crate::output::Notice;
 use crate::stats::Counter;
 
 impl Node {
@@ -49,7 +49,7 @@ impl Node {
         match slot {
             Some(slot) if announced => self.sender.announce(&mut self.internal, slot),
             Some(_) => {}
-            None => self.notice_seldom(Notice::CacheFull { internal: true }),
+            None => self.notice_full(Full::Internal),
         }
     }
 
@@ -83,7 +83,7 @@ impl Node {
         match self.internal.on_dumped(flow, self.now, &mut self.stats) {
             Merged::Changed(slot) if announced => self.sender.announce(&mut self.internal, slot),
             Merged::Changed(_) | Merged::Unchanged => {}
-            Merged::Full => self.notice_seldom(Notice::CacheFull { internal: true }),
+            Merged::Full => self.notice_full(Full::Internal),
         }
     }
 

@@ -33,7 +33,7 @@ use crate::seq::Seq;
 use crate::stats::{Counter, Gauges, Stats};
 use crate::time::Instant;
 use jobs::{Bulk, Reading, Sweep};
-use timers::Timers;
+use timers::{Full, Timers};
 
 /// Datagrams sent per round.
 const DATAGRAMS_PER_ROUND: u32 = 64;
@@ -273,7 +273,7 @@ impl Node {
             == Packed::Message
         {}
         if stats.get(Counter::ResendNoSpace) != before {
-            self.notice_seldom(Notice::ResendQueueFull);
+            self.notice_full(Full::ResendQueue);
         }
         if self.datagram.is_empty() {
             return false;

@@ -3,6 +3,7 @@
 use flow::EventKind;
 
 use super::Node;
+use super::timers::Full;
 use crate::mode::ftfw::receiver::{Admission, Taken};
 use crate::output::Notice;
 use crate::seq::Seq;
@@ -118,7 +119,7 @@ impl Node {
             }
         };
         if !stored {
-            self.notice_seldom(Notice::CacheFull { internal: false });
+            self.notice_full(Full::External);
         }
     }
 }

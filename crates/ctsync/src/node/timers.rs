@@ -30,6 +30,14 @@ pub(super) struct StartupResync {
     gap: bool,
 }
 
+/// Something that is full, which would be told again and again under load.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Full {
+    Internal,
+    External,
+    ResendQueue,
+}
+
 /// All times that are waited for.
 #[derive(Debug)]
 pub(super) struct Timers {
@@ -40,8 +48,7 @@ pub(super) struct Timers {
     /// The kernel's table is to be emptied, as a client asked (`-t`).
     pub(super) purge_at: Option<Instant>,
     startup_resync: Option<StartupResync>,
-    /// Before this time no notice of the seldom kind is given again: internal cache full,
-    /// external cache full, resend queue full.
+    /// Before this time no notice of the kind is given again, in the order of [`Full`].
     silent_until: [Instant; 3],
 }
 
@@ -167,13 +174,13 @@ impl Node {
         }
     }
 
-    /// Gives a notice that would repeat under load.
-    pub(super) fn notice_seldom(&mut self, notice: Notice) {
+    /// Tells that something is full, once a minute.
+    pub(super) fn notice_full(&mut self, full: Full) {
         let [internal, external, resend] = &mut self.timers.silent_until;
-        let silent_until = match notice {
-            Notice::CacheFull { internal: true } => internal,
-            Notice::CacheFull { internal: false } => external,
-            _ => resend,
+        let (silent_until, notice) = match full {
+            Full::Internal => (internal, Notice::CacheFull { internal: true }),
+            Full::External => (external, Notice::CacheFull { internal: false }),
+            Full::ResendQueue => (resend, Notice::ResendQueueFull),
         };
         if self.now >= *silent_until {
             *silent_until = self.now + NOTICE_INTERVAL;

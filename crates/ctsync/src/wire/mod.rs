@@ -1,6 +1,6 @@
 //! The messages that two daemons exchange (docs/wire.md).
 //!
-//! A datagram is [`split`] into messages, each with a [`Header`]; what follows the header is read by
+//! A datagram is [split](split()) into messages, each with a [`Header`]; what follows the header is read by
 //! [`FlowMessage`], [`ExpectMessage`] or [`Control`]. Decoding borrows from the datagram and
 //! allocates nothing; encoding appends to a caller's vector, at most [`MESSAGE_LEN_MAX`] bytes.
 //!

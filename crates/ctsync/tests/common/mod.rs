@@ -41,8 +41,9 @@ pub fn config() -> Config {
 /// A TCP flow of the kernel, told apart by its source port and the low bits of its address.
 pub fn flow(number: u32) -> Flow<'static> {
     let [_, a, b, c] = (number >> 14).to_be_bytes();
+    let [.., high, low] = (1024 + (number & 0x3fff)).to_be_bytes();
     let ports = Ports {
-        src: u16::try_from(1024 + (number & 0x3fff)).unwrap(),
+        src: u16::from_be_bytes([high, low]),
         dst: 80,
     };
     let addrs = Addrs::V4 {
