@@ -210,7 +210,7 @@ fn decode(message: &Message<'_>) -> std::result::Result<Interface, Malformed> {
                 let name = attribute.name();
                 interface.name = String::from_utf8_lossy(name.as_bytes()).into();
             }
-            IFLA_MTU => interface.mtu = u32::from_ne_bytes(attribute.bytes()?),
+            IFLA_MTU => interface.mtu = u32::from_ne_bytes(*attribute.bytes()?),
             _ => {}
         }
     }
