@@ -1,4 +1,8 @@
 //! A conntrackd of either implementation in a namespace, with files of its own.
+//!
+//! [`Conntrackd`] is a process plus what is known about it: where its configuration, lock and
+//! control socket are, which lines it has logged when, and how to ask it. A started daemon is one
+//! whose control socket answers; nobody needs to wait for it.
 
 use std::collections::BTreeSet;
 use std::fs;

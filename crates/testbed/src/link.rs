@@ -1,4 +1,8 @@
 //! Cables and switches between namespaces, and bad weather on them.
+//!
+//! A cable is a veth pair, a switch is a bridge in a namespace, and the weather is a rule that
+//! drops arriving packets at random. All of them are methods of [`Namespace`], except the cable,
+//! which needs two.
 
 use crate::{Namespace, Result};
 

@@ -1,4 +1,7 @@
 //! Debian packages that a test or the demo needs.
+//!
+//! They are installed with apt-get when the file that matters is missing, and only then, so that
+//! a prepared machine needs no network. A package must not start its daemon on the host.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};

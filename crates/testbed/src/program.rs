@@ -1,4 +1,8 @@
 //! The programs under test and their models: ours as built, stock as Debian installs it.
+//!
+//! [`Implementation`] says whose, [`Program`] which one. Ours are looked for in the folder that
+//! the variable `CONNTRACK_TOOLS_BIN_DIR` names, else in the one set by [`set_program_folder`],
+//! else beside the running executable, in its profile first.
 
 use std::env;
 use std::fmt;

@@ -1,4 +1,7 @@
 //! What `conntrackd -s` prints, as numbers.
+//!
+//! The text is stock's, and ours must be the same; so one reader serves both, and a daemon that
+//! prints something else fails the tests that ask it.
 
 use crate::{Error, Result};
 

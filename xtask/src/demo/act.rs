@@ -1,4 +1,7 @@
 //! One failover, told while it happens.
+//!
+//! The steady connection gets a line per half second, each step of the takeover a line when it
+//! happens. At the end data is sent on every connection, and only what comes back counts.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -7,28 +7,26 @@
 
 mod act;
 mod options;
-mod prepare;
 mod screen;
+mod stage;
 mod timeline;
 
 use std::time::{Duration, Instant};
 
 use testbed::{
-    Conntrackd, Error, FailoverPair, Implementation, Program, Progress, Replication, Result, Spray,
-    catch_interrupts, wait_for,
+    Error, FailoverPair, Implementation, Program, Replication, Result, catch_interrupts,
 };
 
-use act::{HELD, Outcome, Traffic, play};
+use act::{Outcome, Traffic, play};
 use options::{HELP, Options, Request};
-use prepare::TableLimit;
 use screen::{Screen, Tone, grouped};
+
+use crate::prepare::TableLimit;
 
 /// How long the audience waits for the steady connection to speak again.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same when nobody expects it to.
 const PATIENCE_CONTRAST: Duration = Duration::from_secs(4);
-/// How long the firewalls may take to agree.
-const REPLICATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Runs the demo.
 pub fn run(args: &[String]) -> Result<()> {
@@ -58,11 +56,11 @@ fn clean(screen: Screen) -> Result<()> {
 fn demo(screen: Screen, options: Options) -> Result<()> {
     let start = Instant::now();
     screen.heading("A firewall dies, its connections live on")?;
-    prepare::programs(screen, options.daemon)?;
-    let _limit = TableLimit::make_room(screen, options.flows)?;
+    stage::programs(screen, options.daemon)?;
+    let _limit = TableLimit::make_room(options.flows, |text| drop(screen.note(Tone::Plain, text)))?;
     let mut pair = FailoverPair::new(options.daemon, Replication::On, options.keep)?;
     pair.boot()?;
-    let mut traffic = stage(screen, &pair, options)?;
+    let mut traffic = stage::traffic(screen, &pair, options)?;
 
     screen.heading("1. fw1, the primary, fails")?;
     let first = play(screen, &mut pair, 0, &mut traffic, PATIENCE)?;
@@ -83,101 +81,13 @@ fn demo(screen: Screen, options: Options) -> Result<()> {
     verdict
 }
 
-/// Sets the traffic going and waits until the backup knows all of it.
-fn stage(screen: Screen, pair: &FailoverPair, options: Options) -> Result<Traffic> {
-    let whose = options.daemon;
-    screen.note(
-        Tone::Plain,
-        "client --- fw1 | fw2 --- server; the firewalls translate addresses",
-    )?;
-    screen.note(
-        Tone::Plain,
-        &format!("keepalived and conntrackd ({whose}) run on both firewalls"),
-    )?;
-    let traffic = Traffic::start(pair)?;
-    let held = grouped(HELD);
-    screen.note(
-        Tone::Plain,
-        &format!("one connection talks without pause, {held} are held open"),
-    )?;
-    if options.flows > 0 {
-        let start = Instant::now();
-        add_flows(pair, options.flows)?;
-        let (flows, seconds) = (grouped(options.flows), start.elapsed().as_secs_f64());
-        let text = format!("{flows} synthetic flows added in {seconds:.1} s");
-        screen.note(Tone::Plain, &text)?;
-    }
-    let flows = wait_until_replicated(pair, 0, options.flows)?;
-    let text = format!(
-        "fw1 is primary with {} flows; fw2 knows all of them",
-        grouped(flows)
-    );
-    screen.note(Tone::Good, &text)?;
-    Ok(traffic)
-}
-
-/// Sends the synthetic flows through the primary, never faster than its daemon reads.
-fn add_flows(pair: &FailoverPair, flows: u32) -> Result<()> {
-    pair.server
-        .route(&format!("blackhole {}", Spray::NETWORK))?;
-    for firewall in &pair.firewalls {
-        // They must outlive the demo, although nobody answers.
-        firewall
-            .namespace
-            .sysctl("net.netfilter.nf_conntrack_udp_timeout", 3600)?;
-    }
-    let primary = daemon(pair, 0)?;
-    let mut spray = Spray::new(&pair.client);
-    let mut sent = 0;
-    while sent < flows {
-        sent = spray.more(flows - sent)?;
-        if sent % 10_000 == 0 {
-            wait_for(
-                "the primary to read its kernel's events",
-                REPLICATION_TIMEOUT,
-                || {
-                    let known = primary.statistics()?.internal.active;
-                    let behind = u64::from(sent).saturating_sub(known);
-                    Ok(match behind < 5_000 {
-                        true => Progress::Done(()),
-                        false => Progress::Waiting(format!("{known} of {sent} flows known")),
-                    })
-                },
-            )?;
-        }
-    }
-    Ok(())
-}
-
-/// Waits until the backup knows every flow of the primary; returns how many.
-fn wait_until_replicated(pair: &FailoverPair, primary: usize, flows: u32) -> Result<u64> {
-    let (own, peer) = (daemon(pair, primary)?, daemon(pair, 1 - primary)?);
-    let least = u64::from(flows) + u64::try_from(HELD).unwrap_or_default() + 1;
-    wait_for("the backup to know all flows", REPLICATION_TIMEOUT, || {
-        let known = own.statistics()?.internal.active;
-        let replicated = peer.statistics()?.external.active;
-        Ok(match replicated == known && known >= least {
-            true => Progress::Done(known),
-            false => Progress::Waiting(format!("{replicated} of {known}, at least {least}")),
-        })
-    })
-}
-
-fn daemon(pair: &FailoverPair, firewall: usize) -> Result<&Conntrackd> {
-    let daemon = pair
-        .firewalls
-        .get(firewall)
-        .and_then(|firewall| firewall.conntrackd.as_ref());
-    daemon.ok_or_else(|| Error::Unexpected("a firewall has no conntrackd".into()))
-}
-
 /// Switches fw1 on again and waits until it knows what fw2 knows.
 fn come_back(screen: Screen, pair: &mut FailoverPair) -> Result<()> {
     let start = Instant::now();
     let [fw1, _] = &mut pair.firewalls;
     fw1.boot()?;
     fw1.wait_until_backup()?;
-    let flows = wait_until_replicated(pair, 1, 0)?;
+    let flows = stage::wait_until_replicated(pair, 1, 0)?;
     let (flows, seconds) = (grouped(flows), start.elapsed().as_secs_f64());
     let text = format!("fw1 is back, empty; {seconds:.1} s later it knows fw2's {flows} flows");
     screen.note(Tone::Good, &text)?;
@@ -235,7 +145,7 @@ fn keep(screen: Screen, pair: FailoverPair, implementation: Implementation) -> R
     let conntrack = implementation.path(Program::Conntrack)?;
     let [fw1, _] = &pair.firewalls;
     let name = fw1.namespace.name().to_owned();
-    let config = daemon(&pair, 0)?.config().display().to_string();
+    let config = stage::daemon(&pair, 0)?.config().display().to_string();
     let conntrackd = implementation.path(Program::Conntrackd)?;
     screen.heading("The network is still there")?;
     screen.note(Tone::Plain, "ip netns list | grep ctrk")?;

@@ -1,4 +1,7 @@
 //! The demo's command line.
+//!
+//! What may be said is in [`HELP`]; what was said becomes a [`Request`], or an error that points
+//! there.
 
 use testbed::{Error, Implementation, Result};
 

@@ -1,4 +1,7 @@
 //! What the audience sees: 80 columns, colours only on a terminal.
+//!
+//! Everything goes through [`Screen`], one line at a time. A line that cannot be written ends the
+//! demo, which then cleans up: nobody is watching any more.
 
 use std::io::{self, IsTerminal, Write as _};
 

@@ -1,4 +1,7 @@
 //! What happens on the firewall that takes over, read from the logs of its daemons as it happens.
+//!
+//! The daemons' own words are the source: keepalived says when it misses its peer and when it
+//! becomes master, conntrackd says how many flows it has committed and in which time.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,7 @@
 //! Connections that are opened and held, silent until somebody asks whether they still live.
+//!
+//! A connection is alive when what is sent on it comes back, nothing less: each one is asked with
+//! a text of its own, and an echo of an earlier question does not count.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
