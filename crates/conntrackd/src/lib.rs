@@ -6,6 +6,7 @@ pub mod args;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod dump_text;
 pub mod log;
 pub mod stats_text;

@@ -4,7 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use conntrackd::cli::{self, Start};
-use conntrackd::log::{Level, Log, Terminal};
+use conntrackd::daemon::{self, Stay};
+use conntrackd::log::{Log, Terminal};
 
 fn main() -> ExitCode {
     let mut log = Log::new(Terminal {
@@ -16,9 +17,14 @@ fn main() -> ExitCode {
     let program = program.to_string_lossy().into_owned();
     match cli::start(&program, words, &mut log, &mut io::stdout()) {
         Start::Exit(status) => ExitCode::from(status),
-        Start::Daemon { .. } => {
-            log.write(Level::Error, "conntrackd cannot start: it is a client only");
-            ExitCode::FAILURE
+        Start::Daemon { config, background } => {
+            let stay = if background {
+                Stay::Background
+            } else {
+                Stay::Foreground
+            };
+            // What went wrong has been written to the log.
+            daemon::run(*config, stay, log).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }

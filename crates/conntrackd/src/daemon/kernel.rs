@@ -11,11 +11,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal};
 use flow::filter::{EventFilter, KernelFilter};
-use flow::{Flow, Object, Origin};
+use flow::{Object, Origin};
 use linux::table::{
     self, Batch, Dump, DumpKind, Events, Growth, Notice, Origins, Progress, Query, Request, Watch,
 };
 use linux::{Errno, SystemError};
+use nfnetlink::Decoded;
 use nfnetlink::conntrack::request::FlowKey;
 
 use crate::config::model::{EventDelivery, General};
@@ -138,32 +139,40 @@ impl Kernel {
     pub fn take_events(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) -> Drain {
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut overrun = false;
-        let drained = self.events.drain(self.events_per_turn, |notice| match notice {
-            Notice::Event(event) => {
-                let event = event.value;
-                counters.events += 1;
-                match &event.object {
-                    Object::Flow(flow) if passes(filter, flow) => {
-                        node.handle(now, Input::Event(event));
+        let drained = self
+            .events
+            .drain(self.events_per_turn, |notice| match notice {
+                Notice::Event(event) => {
+                    let event = event.value;
+                    counters.events += 1;
+                    match &event.object {
+                        Object::Flow(flow) if filter.passes(flow) => {
+                            node.handle(now, Input::Event(event));
+                        }
+                        Object::Flow(_) => counters.events_filtered += 1,
+                        Object::Expectation(_) => counters.events_unknown += 1,
                     }
-                    Object::Flow(_) => counters.events_filtered += 1,
-                    Object::Expectation(_) => counters.events_unknown += 1,
                 }
-            }
-            Notice::Overrun => overrun = true,
-            // One event was too long for us: like a lost one, only a reading of the table helps.
-            Notice::Truncated => overrun = true,
-            Notice::Malformed(_) => counters.events_unknown += 1,
-        });
+                Notice::Overrun => overrun = true,
+                // One event was too long for us: like a lost one, only a reading of the table helps.
+                Notice::Truncated => overrun = true,
+                Notice::Malformed(_) => counters.events_unknown += 1,
+            });
         if overrun {
             self.overrun(node, now, reports);
         }
         match drained {
-            Ok(drained) => Drain { count: drained.datagrams, more: drained.more },
+            Ok(drained) => Drain {
+                count: drained.datagrams,
+                more: drained.more,
+            },
             Err(error) => {
                 self.counters.events_failed += 1;
                 reports.push(Report::EventsFailed(error));
-                Drain { count: 0, more: false }
+                Drain {
+                    count: 0,
+                    more: false,
+                }
             }
         }
     }
@@ -176,16 +185,22 @@ impl Kernel {
         reports.push(match self.events.grow(self.buffer_len_max) {
             Ok(Growth::Grown(len)) => Report::EventBufferDoubled(len),
             Ok(Growth::AtLimit) => Report::EventBufferAtLimit,
-            Err(error) => Report::KernelRefused("grow the event buffer", error),
+            Err(error) => Report::KernelRefused("grow the event buffer", error.into()),
         });
     }
 
     /// Begins to read the table. A reading under way is given up: the new one sees all it would.
-    pub fn start_dump(&mut self, reason: DumpReason, node: &mut Node, now: Instant, reports: &mut Reports) {
+    pub fn start_dump(
+        &mut self,
+        reason: DumpReason,
+        node: &mut Node,
+        now: Instant,
+        reports: &mut Reports,
+    ) {
         if reason != DumpReason::Startup {
             self.counters.resyncs += 1;
         }
-        match Dump::start(&whole_table()) {
+        match dump_whole_table() {
             Ok(dump) => self.dump = Some(dump),
             Err(error) => {
                 self.dump = None;
@@ -200,13 +215,12 @@ impl Kernel {
         let Some(dump) = &mut self.dump else { return };
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut unread = false;
-        let progress = dump.read(|entry| match entry.map(|message| message.object) {
-            Ok(Object::Flow(flow)) => {
-                if passes(filter, &flow) {
+        let progress = dump.read(|entry| match entry.and_then(|message| message.flow()) {
+            Ok(Decoded { value: flow, .. }) => {
+                if filter.passes(&flow) {
                     node.handle(now, Input::Dumped(flow));
                 }
             }
-            Ok(Object::Expectation(_)) => counters.dump_unknown += 1,
             Err(_) => {
                 counters.dump_unknown += 1;
                 unread = true;
@@ -228,9 +242,9 @@ impl Kernel {
     pub fn change(&mut self, op: OpId, action: &KernelOp<'_>) {
         let pushed = match action {
             KernelOp::Create(flow) => self.changes.push(&Request::Create(flow), op),
-            KernelOp::Delete(flow) => {
-                self.changes.push(&Request::Delete(&FlowKey::original(flow)), op)
-            }
+            KernelOp::Delete(flow) => self
+                .changes
+                .push(&Request::Delete(&FlowKey::original(flow)), op),
         };
         if let Err(error) = pushed {
             // Keeps the order of outcomes: what was pushed before is answered before.
@@ -297,15 +311,21 @@ impl Flush {
     fn start(origins: &mut Origins) -> table::Result<Self> {
         let deletions = Batch::open()?;
         origins.register(deletions.port_id(), Origin::Flush);
-        Ok(Self { dump: Dump::start(&whole_table())?, deletions })
+        Ok(Self {
+            dump: dump_whole_table()?,
+            deletions,
+        })
     }
 
     fn step(&mut self, filter: &EventFilter) -> table::Result<Progress> {
         let mut failed = None;
         let deletions = &mut self.deletions;
         let progress = self.dump.read(|entry| {
-            let Ok(Object::Flow(flow)) = entry.map(|message| message.object) else { return };
-            if !passes(filter, &flow) {
+            let Ok(flow) = entry.and_then(|message| message.flow()) else {
+                return;
+            };
+            let flow = flow.value;
+            if !filter.passes(&flow) {
                 return;
             }
             if deletions.is_full() {
@@ -331,13 +351,8 @@ fn delete(deletions: &mut Batch<()>, failed: &mut Option<table::Error>) {
     });
 }
 
-const fn whole_table() -> Query<'static> {
-    const EVERYTHING: KernelFilter = KernelFilter::new();
-    Query::Flows(DumpKind::Table, &EVERYTHING)
-}
-
-fn passes(filter: &EventFilter, flow: &Flow<'_>) -> bool {
-    filter.passes(flow)
+fn dump_whole_table() -> table::Result<Dump> {
+    Dump::start(&Query::Flows(DumpKind::Table, &KernelFilter::default()))
 }
 
 fn usize_from(number: u32) -> usize {

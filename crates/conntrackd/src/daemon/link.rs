@@ -61,7 +61,11 @@ impl Link {
 
     /// Largest payload of a datagram that fits the link in one packet.
     pub fn payload_len_max(&self, peer: IpAddr) -> usize {
-        let ip = if peer.is_ipv4() { IPV4_HEADER_LEN } else { IPV6_HEADER_LEN };
+        let ip = if peer.is_ipv4() {
+            IPV4_HEADER_LEN
+        } else {
+            IPV6_HEADER_LEN
+        };
         usize_from(self.interface.mtu).saturating_sub(ip + UDP_HEADER_LEN)
     }
 
@@ -69,9 +73,18 @@ impl Link {
     pub fn take_datagrams(&mut self, node: &mut Node, now: Instant) -> Drain {
         let channel = self.id;
         let drained = self.receiver.drain(DATAGRAMS_PER_TURN, |datagram| {
-            node.handle(now, Input::Datagram { channel, bytes: datagram.bytes });
+            node.handle(
+                now,
+                Input::Datagram {
+                    channel,
+                    bytes: datagram.bytes,
+                },
+            );
         });
-        Drain { count: drained.datagrams, more: drained.more }
+        Drain {
+            count: drained.datagrams,
+            more: drained.more,
+        }
     }
 
     /// Takes a datagram from the node. Its queue has room for all that the node emits before it

@@ -16,14 +16,16 @@ mod link;
 mod pace;
 mod replication;
 mod report;
+mod service;
 mod start;
+mod statistics;
 
 use std::time::Duration;
 
 use ctsync::{ClientId, Instant};
+use linux::clock;
 use linux::poller::{Poller, Wakeup};
-use linux::process::signals::{Signal, Signals};
-use linux::{clock, process};
+use linux::process::{Signal, Signals};
 
 use crate::config::model::Config;
 use crate::control::connection::Progress;
@@ -34,6 +36,7 @@ use answer::{Job, Waiting};
 use pace::Pace;
 use replication::{EVENTS, LINK_IN, LINK_OUT, Replication};
 use report::{Report, Reports};
+use service::Service;
 
 pub use start::{StartError, Stay, run};
 
@@ -57,7 +60,7 @@ struct Daemon {
     waiting: Waiting,
     poller: Poller,
     signals: Signals,
-    notifier: Option<process::notify::Notifier>,
+    service: Service,
     log: Log,
     reports: Reports,
     pace: Pace,
@@ -92,8 +95,12 @@ impl Daemon {
         }
         let node = replication.and_then(Replication::timeout);
         let control = self.control.as_ref().and_then(Server::timeout);
-        let watchdog = self.notifier.as_ref().and_then(|n| n.watchdog_interval());
-        let due = [node, control].into_iter().flatten().min().map(|due| due.since(now));
+        let watchdog = self.service.interval();
+        let due = [node, control]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|due| due.since(now));
         [due, watchdog].into_iter().flatten().min()
     }
 
@@ -134,9 +141,7 @@ impl Daemon {
             control.expire(now, &mut self.poller);
         }
         self.write_reports();
-        if let Some(notifier) = &mut self.notifier {
-            notifier.keep_alive(clock::monotonic());
-        }
+        self.service.keep_alive(now);
     }
 
     fn take_signals(&mut self) {
@@ -150,8 +155,13 @@ impl Daemon {
     }
 
     fn serve_client(&mut self, token: u64, now: Instant) {
-        let Some(control) = &mut self.control else { return };
-        let node = self.replication.as_ref().map(|replication| &replication.node);
+        let Some(control) = &mut self.control else {
+            return;
+        };
+        let node = self
+            .replication
+            .as_ref()
+            .map(|replication| &replication.node);
         let produce = |job: &mut Job, out: &mut Vec<u8>| match node {
             Some(node) => job.produce(node, now, out),
             None => Progress::Done,
@@ -173,9 +183,17 @@ impl Daemon {
     }
 
     fn write_reports(&mut self) {
+        let now = now();
+        self.log.report_suppressed(now);
         for report in self.reports.drain(..) {
+            let level = report.level();
             for line in report.lines() {
-                self.log.write(report.level(), &line);
+                match report.kind() {
+                    Some(kind) => {
+                        self.log.limited(kind, now, level, line);
+                    }
+                    None => self.log.write(level, line),
+                }
             }
         }
     }

@@ -25,7 +25,10 @@ pub struct Pace {
 impl Pace {
     /// A full stock.
     pub const fn new(now: Instant) -> Self {
-        Self { stock: STOCK_MAX, refilled: now }
+        Self {
+            stock: STOCK_MAX,
+            refilled: now,
+        }
     }
 
     /// Takes one wake-up; how long to wait first when the stock is used up.

@@ -7,18 +7,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ctsync::{
-    ChannelConfig, ChannelId, Config, DumpReason, Input, Instant, KernelOp, ModeConfig, Node,
-    Output, Seq,
+    ChannelConfig, ChannelId, Config, DumpReason, Input, Instant, ModeConfig, Node, Output, Seq,
 };
+use linux::clock;
 use linux::poller::{Interest, Poller};
-use linux::{clock, table};
 
 use crate::config::model::{General, Links, Mode, Sync};
 use crate::daemon::StartError;
-use crate::daemon::kernel::{Kernel, reason};
+use crate::daemon::kernel::Kernel;
 use crate::daemon::link::Link;
 use crate::daemon::report::{Report, Reports};
-use crate::dump_text::flow_line;
 
 /// Poller tokens of the descriptors here.
 pub const EVENTS: u64 = 1;
@@ -70,8 +68,12 @@ impl Replication {
         let link = Link::open(ChannelId(0), settings).map_err(StartError::Link)?;
         let config = node_config(general, sync, &link, peer)?;
         let kernel = Kernel::open(general, reports).map_err(StartError::Kernel)?;
-        poller.add(&kernel, EVENTS, Interest::Read).map_err(StartError::System)?;
-        poller.add(&link.receiver, LINK_IN, Interest::Read).map_err(StartError::System)?;
+        poller
+            .add(&kernel, EVENTS, Interest::Read)
+            .map_err(StartError::System)?;
+        poller
+            .add(&link.receiver, LINK_IN, Interest::Read)
+            .map_err(StartError::System)?;
         let mut replication = Self {
             node: Node::new(config, now),
             kernel,
@@ -83,17 +85,24 @@ impl Replication {
         Ok(replication)
     }
 
-    /// Reads the whole table before the daemon says that it is ready.
+    /// Reads the whole table, as the node asks at its birth, before the daemon says that it is
+    /// ready.
     fn load(&mut self, now: Instant, reports: &mut Reports) -> Result<(), StartError> {
         let before = reports.len();
-        self.kernel.start_dump(DumpReason::Startup, &mut self.node, now, reports);
+        let mut commits = Commits::new();
+        self.carry_out(now, reports, &mut commits);
         while self.kernel.is_dumping() {
             self.kernel.step_dump(&mut self.node, now, reports);
         }
-        let failed = reports.iter().skip(before).any(|report| {
-            matches!(report, Report::KernelRefused(..))
-        });
-        if failed { Err(StartError::Table) } else { Ok(()) }
+        let is_failure = |report: &Report| matches!(report, Report::KernelRefused(..));
+        match reports
+            .iter()
+            .skip(before)
+            .find(|report| is_failure(report))
+        {
+            Some(Report::KernelRefused(_, error)) => Err(StartError::Table(error.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// Whether something waits that no descriptor and no timer tells of.
@@ -122,9 +131,12 @@ impl Replication {
         }
     }
 
-    /// Starts a turn: nothing is known to be left behind.
-    pub const fn begin(&mut self) {
-        self.more = false;
+    /// Reads on where the last turn left something behind.
+    pub fn serve_rest(&mut self, now: Instant, reports: &mut Reports) {
+        if std::mem::take(&mut self.more) {
+            self.ready(EVENTS, now, reports);
+            self.ready(LINK_IN, now, reports);
+        }
     }
 
     /// One turn: due timers, one step of each long job, and all that the node wants done.
@@ -157,10 +169,6 @@ impl Replication {
                 Output::Kernel { op, action } => self.kernel.change(op, &action),
                 Output::Dump(reason) => begun.dump = Some(reason),
                 Output::FlushKernel => begun.flush = true,
-                Output::CommitRefused { flow, refusal } => {
-                    let line = flow_line(&flow);
-                    reports.push(Report::CommitRefused(reason(refusal), line));
-                }
                 Output::CommitDone { client, report } => {
                     reports.push(Report::Committed(report));
                     commits.push(client);
@@ -208,7 +216,9 @@ fn node_config(
             resend_queue_len_max: usize_from(ftfw.resend_queue_len_max),
             ack_window: ftfw.ack_window,
         },
-        channels: vec![ChannelConfig { payload_len_max: link.payload_len_max(peer) }],
+        channels: vec![ChannelConfig {
+            payload_len_max: link.payload_len_max(peer),
+        }],
         cache_len_max: usize_from(general.hash_limit),
         commit_timeout: sync.commit_timeout,
         purge_timeout: sync.purge_timeout,

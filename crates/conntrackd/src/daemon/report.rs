@@ -5,6 +5,7 @@
 use ctsync::{CommitReport, Notice};
 use linux::{SystemError, table};
 
+use crate::daemon::kernel::reason;
 use crate::log::Level;
 
 /// Collected while the loop works, written to the log at the end of its turn.
@@ -17,10 +18,10 @@ pub enum Report {
     Node(Notice),
     /// The commit of these caches begins (`-c`, with the words of the command).
     Committing(&'static str),
+    /// The kernel's table is read into the internal cache (`-R`).
+    ReadingTable,
     /// A commit has ended.
     Committed(CommitReport),
-    /// The kernel refused a flow of a commit: the reason, and the flow as one line.
-    CommitRefused(String, String),
     /// Events are delivered reliably.
     ReliableEvents,
     /// Events are filtered.
@@ -37,6 +38,8 @@ pub enum Report {
     KernelRefused(&'static str, table::Error),
     /// The dedicated link refused datagrams.
     LinkRefused(SystemError),
+    /// The scheduler of the configuration was refused.
+    SchedulerRefused(SystemError),
     /// The kernel will not tell of flows older than this daemon.
     EventsOnDemand,
 }
@@ -46,13 +49,13 @@ impl Report {
     pub const fn level(&self) -> Level {
         match self {
             Self::Node(notice) => notice_level(notice),
-            Self::CommitRefused(..) | Self::EventsFailed(_) | Self::KernelRefused(..) => {
-                Level::Error
-            }
-            Self::EventBufferAtLimit | Self::LinkRefused(_) | Self::EventsOnDemand => {
-                Level::Warning
-            }
+            Self::EventsFailed(_) | Self::KernelRefused(..) => Level::Error,
+            Self::EventBufferAtLimit
+            | Self::LinkRefused(_)
+            | Self::SchedulerRefused(_)
+            | Self::EventsOnDemand => Level::Warning,
             Self::Committing(_)
+            | Self::ReadingTable
             | Self::Committed(_)
             | Self::ReliableEvents
             | Self::Filtering
@@ -61,24 +64,60 @@ impl Report {
         }
     }
 
+    /// The kind of what may come again and again; too many of a kind are only counted.
+    pub const fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Node(notice) => match notice {
+                Notice::CommitRefused(_) => Some("refused flows"),
+                Notice::CacheFull { .. } => Some("full caches"),
+                Notice::ResendQueueFull => Some("full resend queues"),
+                Notice::PeerSequenceRecovered => Some("jumps of the peer"),
+                Notice::ResyncRequestedByPeer | Notice::BulkStarted | Notice::BulkDone(_) => {
+                    Some("bulk updates")
+                }
+                _ => None,
+            },
+            Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
+            Self::EventsFailed(_) => Some("failures to read events"),
+            Self::KernelRefused(..) => Some("refusals of the kernel"),
+            Self::LinkRefused(_) => Some("refusals of the link"),
+            Self::Committing(_)
+            | Self::ReadingTable
+            | Self::Committed(_)
+            | Self::ReliableEvents
+            | Self::Filtering
+            | Self::EventBuffer(_)
+            | Self::SchedulerRefused(_)
+            | Self::EventsOnDemand => None,
+        }
+    }
+
     /// The lines of the log.
     pub fn lines(&self) -> Vec<String> {
         match self {
             Self::Node(notice) => vec![notice_text(notice)],
             Self::Committing(what) => vec![format!("committing {what}")],
+            Self::ReadingTable => vec!["resync with master conntrack table".into()],
             Self::Committed(report) => commit_lines(report),
-            Self::CommitRefused(reason, flow) => vec![format!("commit-create: {reason}: {flow}")],
             Self::ReliableEvents => vec!["reliable ctnetlink event delivery is ENABLED.".into()],
             Self::Filtering => vec!["using user-space event filtering".into()],
             Self::EventBuffer(len) => {
-                vec![format!("netlink event socket buffer size has been set to {len} bytes")]
+                vec![format!(
+                    "netlink event socket buffer size has been set to {len} bytes"
+                )]
             }
             Self::EventBufferDoubled(len) => {
-                vec![format!("netlink event socket buffer size has been doubled to {len} bytes")]
+                vec![format!(
+                    "netlink event socket buffer size has been doubled to {len} bytes"
+                )]
             }
             Self::EventBufferAtLimit => vec![AT_LIMIT.into()],
             Self::EventsFailed(error) | Self::LinkRefused(error) => vec![error.to_string()],
             Self::KernelRefused(what, error) => vec![format!("{what}: {error}")],
+            Self::SchedulerRefused(error) => vec![format!(
+                "scheduler configuration failed: {}. Continuing with system default scheduler.",
+                error.reason()
+            )],
             Self::EventsOnDemand => vec![ON_DEMAND.into()],
         }
     }
@@ -94,7 +133,7 @@ const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel 
 
 const fn notice_level(notice: &Notice) -> Level {
     match notice {
-        Notice::FlushRefusedCommitInProgress => Level::Error,
+        Notice::FlushRefusedCommitInProgress | Notice::CommitRefused(_) => Level::Error,
         Notice::CacheFull { .. } | Notice::ResendQueueFull => Level::Warning,
         _ => Level::Notice,
     }
@@ -110,17 +149,20 @@ fn notice_text(notice: &Notice) -> String {
         Notice::KernelResyncDone { seen, purged } => {
             format!("resync with kernel table done: {seen} flows, {purged} of ours had vanished")
         }
+        Notice::CommitRefused(refusal) => format!("commit-create: {}", reason(refusal)),
         Notice::CommitStarted => "commit started".into(),
         Notice::CommitInProgress => "commit already in progress, skipping".into(),
         Notice::FlushRefusedCommitInProgress => {
             "ignoring flush command, commit still in progress".into()
         }
-        Notice::CachesFlushed { internal: true, external: false } => {
-            "flushing internal cache".into()
-        }
-        Notice::CachesFlushed { internal: false, external: true } => {
-            "flushing external cache".into()
-        }
+        Notice::CachesFlushed {
+            internal: true,
+            external: false,
+        } => "flushing internal cache".into(),
+        Notice::CachesFlushed {
+            internal: false,
+            external: true,
+        } => "flushing external cache".into(),
         Notice::CachesFlushed { .. } => "flushing caches".into(),
         Notice::PurgeScheduled(delay) => {
             format!("flushing conntrack table in {} secs", delay.as_secs())
@@ -164,7 +206,12 @@ mod tests {
 
     #[test]
     fn a_commit_is_reported_in_the_words_of_stock() {
-        let report = CommitReport { committed: 3, failed: 1, duration: Duration::from_micros(1_000_042) };
+        let report = CommitReport {
+            committed: 3,
+            failed: 1,
+            vanished: 0,
+            duration: Duration::from_micros(1_000_042),
+        };
         let wanted = [
             "Committed 3 new entries",
             "1 entries can't be committed",

@@ -14,9 +14,16 @@ pub struct Service {
 impl Service {
     /// Finds the service manager, if the configuration wants one to be told.
     pub fn find(wanted: bool, now: Instant) -> Self {
-        let found = if wanted { Notifier::from_environment() } else { Ok(None) };
+        let found = if wanted {
+            Notifier::from_environment()
+        } else {
+            Ok(None)
+        };
         // An odd address of the service manager must not keep a firewall from starting.
-        Self { notifier: found.unwrap_or(None), said_alive: now }
+        Self {
+            notifier: found.unwrap_or(None),
+            said_alive: now,
+        }
     }
 
     /// The daemon is ready.
@@ -36,12 +43,17 @@ impl Service {
 
     /// How often the watchdog wants to hear from us: half of what it grants.
     pub fn interval(&self) -> Option<Duration> {
-        self.notifier.as_ref().and_then(Notifier::watchdog).map(|granted| granted / 2)
+        self.notifier
+            .as_ref()
+            .and_then(Notifier::watchdog)
+            .map(|granted| granted / 2)
     }
 
     /// Feeds the watchdog when it is time.
     pub fn keep_alive(&mut self, now: Instant) {
-        let due = self.interval().is_some_and(|interval| now.since(self.said_alive) >= interval);
+        let due = self
+            .interval()
+            .is_some_and(|interval| now.since(self.said_alive) >= interval);
         if let (Some(notifier), true) = (&self.notifier, due) {
             let _ = notifier.alive();
             self.said_alive = now;

@@ -6,9 +6,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
-use ctsync::Instant;
 use linux::poller::{Interest, Poller};
 use linux::process::{
     self, Detached, LockError, LockFile, Policy, Previous, Readiness, Signal, Signals,
@@ -23,7 +21,7 @@ use crate::daemon::replication::Replication;
 use crate::daemon::report::Report;
 use crate::daemon::service::Service;
 use crate::daemon::{CONTROL, Daemon, Fate, SIGNALS, now};
-use crate::log::{Level, Log, LogError};
+use crate::log::{Level, Log, OpenError};
 
 /// Whether the daemon stays on the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub enum Stay {
 #[derive(Debug)]
 pub enum StartError {
     /// The log file cannot be opened.
-    Log(LogError),
+    Log(OpenError),
     /// Another daemon runs with this lock file.
     Running(String),
     /// The lock file cannot be made.
@@ -50,7 +48,7 @@ pub enum StartError {
     /// The kernel's table cannot be reached.
     Kernel(table::Error),
     /// The kernel's table cannot be read.
-    Table,
+    Table(table::Error),
     /// Anything else that the system refused.
     System(SystemError),
 }
@@ -61,7 +59,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Log(error) => error.fmt(f),
             Self::Running(path) => {
-                write!(f, "lockfile `{path}' exists, perhaps conntrackd already running?")
+                write!(
+                    f,
+                    "lockfile `{path}' exists, perhaps conntrackd already running?"
+                )
             }
             Self::Lock(error) | Self::System(error) => error.fmt(f),
             Self::Link(error) => {
@@ -69,7 +70,7 @@ impl fmt::Display for StartError {
             }
             Self::NoLink => f.write_str("no dedicated link is configured"),
             Self::Kernel(error) => write!(f, "can't open netlink handler: {error}"),
-            Self::Table => f.write_str("can't get kernel conntrack table"),
+            Self::Table(error) => write!(f, "can't get kernel conntrack table: {error}"),
         }
     }
 }
@@ -83,7 +84,7 @@ impl From<SystemError> for StartError {
 }
 
 /// Runs the daemon to its end; the exit status.
-pub fn run(config: Config, stay: Stay) -> Result<u8, StartError> {
+pub fn run(config: Config, stay: Stay, mut log: Log) -> Result<u8, StartError> {
     // Files that we make are for their owner only; sockets too.
     process::set_umask(0o177);
     let readiness = match stay {
@@ -93,19 +94,137 @@ pub fn run(config: Config, stay: Stay) -> Result<u8, StartError> {
             Detached::Child(readiness) => Some(readiness),
         },
     };
-    let mut log = Log::open(&config.general, stay == Stay::Foreground).map_err(StartError::Log)?;
-    match Daemon::open(config, &mut log) {
-        Ok((lock, parts)) => {
-            let mut daemon = parts.with(log);
-            daemon.run(readiness)?;
-            drop(daemon);
+    let general = &config.general;
+    log.open(general.log_file.as_deref(), general.syslog)
+        .map_err(StartError::Log)?;
+    let lock_path = config.general.lock_file.clone();
+    let mut daemon = Daemon::new(config, log)?;
+    let started = lock(&lock_path, &daemon).and_then(|lock| {
+        daemon.open()?;
+        Ok(lock)
+    });
+    daemon.write_reports();
+    match started {
+        Ok(lock) => {
+            daemon.live(stay, readiness)?;
             drop(lock);
             Ok(0)
         }
         Err(error) => {
-            log.write(Level::Error, &error.to_string());
-            log.write(Level::Error, "conntrackd cannot start, please review your configuration");
+            daemon.log.write(Level::Error, error.to_string());
+            daemon.log.write(Level::Error, REVIEW);
             Err(error)
         }
     }
+}
+
+const REVIEW: &str = "conntrackd cannot start, please review your configuration";
+
+/// Takes the lock. A file without a process id may be that of a running stock daemon, which takes
+/// no lock on it: then its control socket tells.
+fn lock(path: &Path, daemon: &Daemon) -> Result<LockFile, StartError> {
+    let running = || StartError::Running(path.display().to_string());
+    let lock = LockFile::acquire(path).map_err(|error| match error {
+        LockError::Held(_) => running(),
+        LockError::System(error) => StartError::Lock(error),
+    })?;
+    let control = daemon.config.general.unix_path.as_deref();
+    if lock.previous() == Previous::Unknown && control.is_some_and(unix::is_live) {
+        lock.give_back()?;
+        return Err(running());
+    }
+    Ok(lock)
+}
+
+impl Daemon {
+    /// A daemon that has opened nothing yet.
+    fn new(config: Config, log: Log) -> Result<Self, StartError> {
+        let now = now();
+        let mut poller = Poller::new()?;
+        process::ignore_broken_pipe()?;
+        let signals = Signals::open(&[Signal::Terminate, Signal::Interrupt, Signal::Hangup])?;
+        poller.add(&signals, SIGNALS, Interest::Read)?;
+        Ok(Self {
+            service: Service::find(config.general.systemd, now),
+            config,
+            replication: None,
+            control: None,
+            waiting: Waiting::default(),
+            poller,
+            signals,
+            log,
+            reports: Vec::new(),
+            pace: Pace::new(now),
+            started: now,
+            fate: Fate::Running,
+        })
+    }
+
+    /// Opens everything that needs rights, reads the kernel's table, and gives the rights up.
+    fn open(&mut self) -> Result<(), StartError> {
+        self.set_scheduler();
+        if let Some(path) = &self.config.general.unix_path {
+            self.control = Some(Server::bind(path, &mut self.poller, CONTROL)?);
+        }
+        if let Operation::Sync(sync) = &self.config.operation {
+            let (general, poller) = (&self.config.general, &mut self.poller);
+            let replication = Replication::open(general, sync, poller, now(), &mut self.reports)?;
+            self.replication = Some(replication);
+            if events_are_on_demand() {
+                self.reports.push(Report::EventsOnDemand);
+            }
+        }
+        process::change_folder(Path::new("/"))?;
+        process::confine()?;
+        Ok(())
+    }
+
+    /// Stock runs with the highest real-time priority unless told otherwise.
+    fn set_scheduler(&mut self) {
+        let (policy, priority) = match self.config.general.scheduler {
+            None => (Policy::RoundRobin, process::PRIORITY_MAX),
+            Some(Scheduler { policy, priority }) => {
+                let policy = match policy {
+                    SchedulerPolicy::Rr => Policy::RoundRobin,
+                    SchedulerPolicy::Fifo => Policy::Fifo,
+                };
+                (
+                    policy,
+                    u8::try_from(priority).unwrap_or(process::PRIORITY_MAX),
+                )
+            }
+        };
+        if let Err(error) = process::set_scheduler(policy, priority) {
+            self.reports.push(Report::SchedulerRefused(error));
+        }
+    }
+
+    /// Says that it is ready, serves, and says that it ends.
+    fn live(&mut self, stay: Stay, readiness: Option<Readiness>) -> Result<(), StartError> {
+        self.say("initialization completed");
+        if let Some(readiness) = readiness {
+            self.log.leave_terminal();
+            readiness.ready()?;
+        }
+        self.say(match stay {
+            Stay::Foreground => "-- starting in console mode --",
+            Stay::Background => "-- starting in daemon mode --",
+        });
+        self.service.ready();
+        let served = self.serve();
+        self.service.stopping();
+        self.write_reports();
+        if let Err(error) = &served {
+            self.log.write(Level::Error, error.to_string());
+        }
+        self.say("---- shutdown received ----");
+        served.map_err(StartError::System)
+    }
+}
+
+/// Whether the kernel tells of a flow only if somebody listened when it was made: the kernel's
+/// default. Flows older than the daemon are then never updated at the peer.
+fn events_are_on_demand() -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_events");
+    setting.is_ok_and(|setting| setting.trim() != "1")
 }

@@ -85,7 +85,8 @@ impl Control {
         });
     }
 
-    const fn flag(&self) -> Flags {
+    /// The flag that names it.
+    pub const fn flag(&self) -> Flags {
         match self {
             Self::Ack(_) => Flags::ACK,
             Self::Nack(_) => Flags::NACK,

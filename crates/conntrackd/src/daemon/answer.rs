@@ -1,0 +1,222 @@
+//! What clients ask for, and what they get.
+//!
+//! A request either is answered at once, or begins work of which the client hears the end (its
+//! connection stays open until then), or names a listing that is produced in pieces while it is
+//! read.
+
+use std::io::Write;
+
+use ctsync::{self as core, ClientId, Cursor, Input, Instant, Item, Node, QueuedMessage, Seq};
+
+use crate::control::connection::{CHUNK_LEN, Progress};
+use crate::control::protocol::{Cache, Caches, Format, Request, Table, Topic};
+use crate::daemon::replication::Replication;
+use crate::daemon::report::Report;
+use crate::daemon::{Daemon, Fate};
+use crate::dump_text;
+use crate::stats_text::{self, ResendElement};
+
+/// Flows looked at between two looks at the length of a piece.
+const FLOWS_PER_STEP: u32 = 64;
+
+/// Elements of the resend queue in one piece.
+const ELEMENTS_PER_PIECE: usize = 2048;
+
+/// A listing under way.
+#[derive(Clone, Copy, Debug)]
+pub enum Job {
+    /// Of a cache.
+    Cache {
+        /// Which one.
+        cache: Cache,
+        /// How.
+        format: Format,
+        /// Where to go on.
+        cursor: Cursor,
+    },
+    /// Of the resend queue, of which this many elements have been shown.
+    ResendQueue(usize),
+}
+
+impl Job {
+    fn cache(cache: Cache, format: Format) -> Self {
+        Self::Cache {
+            cache,
+            format,
+            cursor: Cursor::default(),
+        }
+    }
+
+    /// Appends the next piece.
+    pub fn produce(&mut self, node: &Node, now: Instant, out: &mut Vec<u8>) -> Progress {
+        match self {
+            Self::Cache {
+                cache,
+                format,
+                cursor,
+            } => {
+                let dump = dump_text::Dump {
+                    cache: *cache,
+                    format: *format,
+                    now,
+                };
+                let view = match cache {
+                    Cache::Internal => node.internal(),
+                    Cache::External => node.external(),
+                };
+                while out.len() < CHUNK_LEN {
+                    let next = view.next(*cursor, FLOWS_PER_STEP, |entry| {
+                        dump.write(&entry.flow, entry.created, out);
+                    });
+                    match next {
+                        Some(next) => *cursor = next,
+                        None => return Progress::Done,
+                    }
+                }
+                Progress::More
+            }
+            Self::ResendQueue(shown) => {
+                let before = out.len();
+                for message in node.resend_queue().skip(*shown).take(ELEMENTS_PER_PIECE) {
+                    // Writing to a vector cannot fail.
+                    let _ = writeln!(out, "{}", resend_element(message));
+                }
+                *shown += ELEMENTS_PER_PIECE;
+                if out.len() == before {
+                    Progress::Done
+                } else {
+                    Progress::More
+                }
+            }
+        }
+    }
+}
+
+fn resend_element(message: QueuedMessage) -> ResendElement {
+    let Seq(seq) = message.seq;
+    match message.item {
+        Item::Control(control) => ResendElement::Control {
+            seq,
+            flags: control.flag().0,
+        },
+        Item::Flow(_) => ResendElement::Object { seq },
+    }
+}
+
+/// Clients that wait for the end of something.
+#[derive(Default)]
+pub struct Waiting {
+    /// For the end of a flush of the kernel's table.
+    flush: Vec<ClientId>,
+    /// For the end of a reading of the kernel's table.
+    dump: Vec<ClientId>,
+    /// Their commit has ended.
+    pub committed: Vec<ClientId>,
+}
+
+impl Daemon {
+    /// Does what a client asks for, and answers it unless it has to wait.
+    pub(super) fn answer(&mut self, client: ClientId, request: Request, now: Instant) {
+        match request {
+            Request::Kill => self.fate = Fate::ShuttingDown,
+            Request::Stats(Topic::ResendQueue) if self.replication.is_some() => {
+                let len = self
+                    .replication
+                    .as_ref()
+                    .map_or(0, |it| it.node.resend_queue().count());
+                let head = stats_text::resend_queue(u64::try_from(len).unwrap_or(u64::MAX));
+                self.reply(client, head.into_bytes(), Some(Job::ResendQueue(0)), now);
+            }
+            Request::Stats(topic) => {
+                let text = self.statistics(topic, now);
+                self.reply(client, text, None, now);
+            }
+            Request::Dump(cache, Table::Flows | Table::Both, format)
+                if self.replication.is_some() =>
+            {
+                self.reply(client, Vec::new(), Some(Job::cache(cache, format)), now);
+            }
+            Request::Commit(table @ (Table::Flows | Table::Both)) => {
+                self.report(Report::Committing(match table {
+                    Table::Both => "all external caches",
+                    Table::Flows | Table::Expectations => "conntrack cache",
+                }));
+                self.ask(client, core::Request::Commit(client), now, |_| None);
+            }
+            Request::FlushKernel(Table::Flows | Table::Both) => {
+                self.ask(client, core::Request::FlushKernel, now, |w| {
+                    Some(&mut w.flush)
+                });
+            }
+            Request::ResyncKernel(Table::Flows | Table::Both) => {
+                self.report(Report::ReadingTable);
+                self.ask(client, core::Request::ResyncKernel, now, |w| {
+                    Some(&mut w.dump)
+                });
+            }
+            Request::FlushCaches(caches) => {
+                let request = match caches {
+                    Caches::Internal => core::Request::FlushInternal,
+                    Caches::External => core::Request::FlushExternal,
+                    Caches::Flows | Caches::All => core::Request::FlushCaches,
+                };
+                self.ask_and_close(client, request, now);
+            }
+            Request::SendBulk => self.ask_and_close(client, core::Request::SendBulk, now),
+            Request::RequestBulk => self.ask_and_close(client, core::Request::RequestBulk, now),
+            Request::SchedulePurge => {
+                self.ask_and_close(client, core::Request::SchedulePurge, now);
+            }
+            // Nothing to say about expectations, which are not replicated, nor about flows when
+            // nothing is: stock closes the connection then.
+            Request::Dump(..)
+            | Request::Commit(Table::Expectations)
+            | Request::FlushKernel(Table::Expectations)
+            | Request::ResyncKernel(Table::Expectations) => {
+                self.reply(client, Vec::new(), None, now);
+            }
+        }
+    }
+
+    /// Hands a request to the node. The client waits in the list that `wait` names, or for the
+    /// answer that the node gives it by name.
+    fn ask(
+        &mut self,
+        client: ClientId,
+        request: core::Request,
+        now: Instant,
+        wait: fn(&mut Waiting) -> Option<&mut Vec<ClientId>>,
+    ) {
+        let Some(Replication { node, .. }) = &mut self.replication else {
+            self.reply(client, Vec::new(), None, now);
+            return;
+        };
+        node.handle(now, Input::Request(request));
+        if let Some(list) = wait(&mut self.waiting) {
+            list.push(client);
+        }
+    }
+
+    fn ask_and_close(&mut self, client: ClientId, request: core::Request, now: Instant) {
+        if let Some(Replication { node, .. }) = &mut self.replication {
+            node.handle(now, Input::Request(request));
+        }
+        self.reply(client, Vec::new(), None, now);
+    }
+
+    /// Closes the connections of clients whose work has ended.
+    pub(super) fn answer_those_who_waited(&mut self, now: Instant) {
+        let mut done = std::mem::take(&mut self.waiting.committed);
+        if let Some(Replication { kernel, .. }) = &self.replication {
+            if !kernel.is_flushing() {
+                done.append(&mut self.waiting.flush);
+            }
+            if !kernel.is_dumping() {
+                done.append(&mut self.waiting.dump);
+            }
+        }
+        for client in done {
+            self.reply(client, Vec::new(), None, now);
+        }
+    }
+}

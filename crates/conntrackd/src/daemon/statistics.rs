@@ -1,0 +1,182 @@
+//! The numbers behind `conntrackd -s`: from the counters of the parts to the layouts of stock.
+
+use ctsync::{Counter, Gauges, Instant, Stats};
+use linux::channel;
+use linux::interface;
+
+use crate::control::protocol::Topic;
+use crate::daemon::Daemon;
+use crate::daemon::replication::Replication;
+use crate::stats_text::{
+    self, CacheStats, LinkRole, LinkStats, LinkStatus, LinkTraffic, MessageStats, QueueStats,
+    RuntimeStats, Traffic, Transport,
+};
+
+/// The length that stock shows for its transmit queue.
+const TRANSMIT_QUEUE_LEN_MAX: u64 = 2_147_483_647;
+
+/// `ErrorQueueLength` of stock, shown also where there is no TCP link.
+const ERROR_QUEUE_LEN_MAX: u64 = 128;
+
+impl Daemon {
+    /// The text for a topic; empty when this daemon has nothing to say on it.
+    pub(super) fn statistics(&self, topic: Topic, now: Instant) -> Vec<u8> {
+        if topic == Topic::Runtime {
+            return stats_text::runtime(&self.runtime(now)).into_bytes();
+        }
+        let Some(replication) = &self.replication else {
+            return Vec::new();
+        };
+        let stats = replication.node.stats();
+        let gauges = replication.node.gauges();
+        let caches = [internal(stats, &gauges), external(stats, &gauges)];
+        let link = link_stats(replication);
+        match topic {
+            Topic::Flows => {
+                stats_text::general(&caches, traffic(stats), &link, &messages(stats)).into_bytes()
+            }
+            Topic::Network => stats_text::network(&messages(stats), &link).into_bytes(),
+            Topic::Cache => stats_text::cache(&caches).into_bytes(),
+            Topic::Link => stats_text::links(&[link]).into_bytes(),
+            Topic::Queue => {
+                stats_text::queues(number(gauges.control_len), &queues(stats, &gauges)).into_bytes()
+            }
+            // Listed in pieces. No expectations are replicated, and there are no child processes.
+            Topic::ResendQueue | Topic::Expectations | Topic::Process | Topic::Runtime => {
+                Vec::new()
+            }
+        }
+    }
+
+    fn runtime(&self, now: Instant) -> RuntimeStats {
+        let kernel = self
+            .replication
+            .as_ref()
+            .map(|replication| &replication.kernel);
+        let counters = kernel.map(|kernel| kernel.counters()).unwrap_or_default();
+        let control = self
+            .control
+            .as_ref()
+            .map(|control| control.counters())
+            .unwrap_or_default();
+        RuntimeStats {
+            uptime: now.since(self.started),
+            events: counters.events,
+            events_filtered: counters.events_filtered,
+            events_unknown: counters.events_unknown,
+            events_failed: counters.events_failed,
+            dump_unknown: counters.dump_unknown,
+            overruns: counters.overruns,
+            kernel_flushes: counters.flushes,
+            kernel_resyncs: counters.resyncs,
+            event_buffer_len: kernel.map_or(0, |kernel| number(kernel.event_buffer_len())),
+            wait_failed: 0,
+            request_failed: control.read_failed + control.too_slow,
+            request_unknown: control.unknown_request,
+        }
+    }
+}
+
+fn internal(stats: &Stats, gauges: &Gauges) -> CacheStats {
+    CacheStats {
+        name: "internal",
+        live: number(gauges.internal_live),
+        total: number(gauges.internal_len),
+        objects: number(gauges.internal_len),
+        created: stats.get(Counter::InternalCreated),
+        created_failed: stats.get(Counter::InternalNoSpace),
+        no_memory: 0,
+        no_space: stats.get(Counter::InternalNoSpace),
+        updated: stats.get(Counter::InternalUpdated),
+        destroyed: stats.get(Counter::InternalDestroyed),
+    }
+}
+
+fn external(stats: &Stats, gauges: &Gauges) -> CacheStats {
+    CacheStats {
+        name: "external",
+        live: number(gauges.external_len),
+        total: number(gauges.external_len),
+        objects: number(gauges.external_len),
+        created: stats.get(Counter::ExternalCreated),
+        created_failed: stats.get(Counter::ExternalNoSpace),
+        no_memory: 0,
+        no_space: stats.get(Counter::ExternalNoSpace),
+        updated: stats.get(Counter::ExternalUpdated),
+        destroyed: stats.get(Counter::ExternalDestroyed),
+    }
+}
+
+fn traffic(stats: &Stats) -> Traffic {
+    Traffic {
+        bytes: stats.get(Counter::TrafficBytes),
+        packets: stats.get(Counter::TrafficPackets),
+    }
+}
+
+fn messages(stats: &Stats) -> MessageStats {
+    MessageStats {
+        wrong_version: stats.get(Counter::WrongVersion),
+        malformed_header: stats.get(Counter::MalformedHeader),
+        malformed_payload: stats.get(Counter::MalformedPayload),
+        bad_type: stats.get(Counter::BadType),
+        truncated: stats.get(Counter::Truncated),
+        bad_size: stats.get(Counter::BadSize),
+        lost: stats.get(Counter::MessagesLost),
+        before: stats.get(Counter::MessagesBefore),
+    }
+}
+
+fn queues(stats: &Stats, gauges: &Gauges) -> [QueueStats; 3] {
+    [
+        QueueStats {
+            name: "txqueue",
+            len: number(gauges.transmit_queue_len),
+            len_max: TRANSMIT_QUEUE_LEN_MAX,
+            no_space: stats.get(Counter::TransmitNoSpace),
+        },
+        QueueStats {
+            name: "errorq",
+            len: 0,
+            len_max: ERROR_QUEUE_LEN_MAX,
+            no_space: 0,
+        },
+        QueueStats {
+            name: "rsqueue",
+            len: number(gauges.resend_queue_len),
+            len_max: number(gauges.resend_queue_len_max),
+            no_space: stats.get(Counter::ResendNoSpace),
+        },
+    ]
+}
+
+/// The link as it is now: its interface may have changed since the start, or be gone.
+fn link_stats(replication: &Replication) -> LinkStats<'_> {
+    let link = &replication.link;
+    let (sent, received) = link.traffic();
+    let status = match interface::find(&link.interface.name) {
+        Ok(interface) if interface.is_up && interface.is_running => LinkStatus::Running,
+        Ok(interface) if interface.is_up => LinkStatus::NoCarrier,
+        Ok(_) | Err(_) => LinkStatus::Down,
+    };
+    LinkStats {
+        transport: Transport::Udp,
+        interface: &link.interface.name,
+        status,
+        role: LinkRole::Active,
+        sent: link_traffic(sent),
+        received: link_traffic(received),
+    }
+}
+
+fn link_traffic(traffic: channel::Traffic) -> LinkTraffic {
+    LinkTraffic {
+        bytes: traffic.bytes,
+        packets: traffic.packets,
+        errors: traffic.errors,
+    }
+}
+
+fn number(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
