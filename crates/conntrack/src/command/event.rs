@@ -10,6 +10,7 @@ use std::time::Duration;
 use flow::filter::FlowFilter;
 use flow::render::{self, Record, Sender, Show};
 use flow::{Event, Name, Object, Origin};
+use linux::Drained;
 use linux::clock;
 use linux::poller::{Interest, Poller};
 use linux::process::{Signal, Signals};
@@ -52,28 +53,54 @@ pub fn run(
         programs: Programs::default(),
         count: 0,
     };
+    let mut next = Next::Wait;
     loop {
-        poller.wait(None).map_err(Failure::System)?.for_each(drop);
+        match next {
+            Next::Wait => poller.wait(None).map_err(Failure::System)?.for_each(drop),
+            Next::Pause => thread::sleep(PAUSE),
+            Next::Read => {}
+        }
         if signals.receive().map_err(Failure::System)?.is_some() {
             break;
         }
-        loop {
-            let now = clock::wall();
-            let drained = events
-                .drain(READ_MAX, |notice| watcher.notice(notice, now, console))
-                .map_err(Failure::System)?;
-            if drained.more {
-                console.out.flush_full()?;
-                continue;
+        let now = clock::wall();
+        let drained = events
+            .drain(READ_MAX, |notice| watcher.notice(notice, now, console))
+            .map_err(Failure::System)?;
+        next = Next::after(drained);
+        match next {
+            Next::Read => console.out.flush_full()?,
+            Next::Pause => console.out.flush()?,
+            Next::Wait => {
+                console.out.flush()?;
+                watcher.programs.rest();
             }
-            console.out.flush()?;
-            if drained.datagrams < BUSY {
-                break;
-            }
-            thread::sleep(PAUSE);
         }
     }
     Ok(Done::counted(watcher.count, "flow events have been shown"))
+}
+
+/// What follows a look at the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// There is more: read on.
+    Read,
+    /// There was much: let some more arrive.
+    Pause,
+    /// There was little: wait for the next event.
+    Wait,
+}
+
+impl Next {
+    const fn after(drained: Drained) -> Self {
+        if drained.more {
+            Self::Read
+        } else if drained.datagrams >= BUSY {
+            Self::Pause
+        } else {
+            Self::Wait
+        }
+    }
 }
 
 /// Opens the subscription, with the buffer that was asked for.

@@ -2,7 +2,8 @@
 //!
 //! Best effort: programs that asked the kernel for one thing and ended are gone before anybody
 //! can look. The answer for the last port is kept, also that there is none, since one program
-//! tends to cause many events in a row.
+//! tends to cause many events in a row. Looking through /proc takes milliseconds, so under load
+//! only some ports are looked up, and events are not lost over it.
 
 use std::fs;
 use std::path::Path;
@@ -10,19 +11,33 @@ use std::path::Path;
 /// `NETLINK_NETFILTER`
 const NETFILTER: &str = "12";
 
+/// Ports looked up between two moments of rest.
+const SEARCHES_MAX: u32 = 16;
+
 /// The last port that was looked up, and its owner.
 #[derive(Debug, Default)]
 pub struct Programs {
     last: Option<(u32, Option<Vec<u8>>)>,
+    /// Searches since the last rest.
+    searches: u32,
 }
 
 impl Programs {
-    /// The name of the program that owns this port.
+    /// The name of the program that owns this port, as far as there is time to look.
     pub fn name(&mut self, port: u32) -> Option<&[u8]> {
         if self.last.as_ref().is_none_or(|(known, _)| *known != port) {
+            if self.searches >= SEARCHES_MAX {
+                return None;
+            }
+            self.searches += 1;
             self.last = Some((port, find(port)));
         }
         self.last.as_ref()?.1.as_deref()
+    }
+
+    /// Nothing waits to be shown: there is time again.
+    pub const fn rest(&mut self) {
+        self.searches = 0;
     }
 }
 
@@ -102,5 +117,18 @@ sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops 
     fn a_port_that_nobody_owns_has_no_program() {
         // Port 0 is the kernel's own.
         assert_eq!(Programs::default().name(0), None);
+    }
+
+    #[test]
+    fn searches_are_bounded_until_there_is_a_rest() {
+        let mut programs = Programs::default();
+        for port in 0..SEARCHES_MAX + 5 {
+            programs.name(port);
+        }
+        let last = |programs: &Programs| programs.last.as_ref().map(|(port, _)| *port);
+        assert_eq!(last(&programs), Some(SEARCHES_MAX - 1));
+        programs.rest();
+        programs.name(SEARCHES_MAX);
+        assert_eq!(last(&programs), Some(SEARCHES_MAX));
     }
 }
