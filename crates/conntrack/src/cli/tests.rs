@@ -490,7 +490,77 @@ mod property {
         ]
     }
 
+    /// An option with a value that it accepts.
+    fn option() -> impl Strategy<Value = (options::Id, String)> {
+        use options::Id;
+        let address = any::<u32>().prop_map(|bits| std::net::Ipv4Addr::from(bits).to_string());
+        let number = || (0..=u16::MAX).prop_map(|number| number.to_string());
+        prop_oneof![
+            (
+                prop::sample::select(vec![Id::Src, Id::Dst]),
+                "1\\.2\\.3\\.[0-9]{1,2}/[1-9]"
+            ),
+            (
+                prop::sample::select(vec![Id::ReplySrc, Id::ReplyDst, Id::MaskSrc]),
+                address
+            ),
+            (
+                prop::sample::select(vec![
+                    Id::Zone,
+                    Id::OrigZone,
+                    Id::ReplyZone,
+                    Id::Identifier,
+                    Id::Timeout,
+                ]),
+                number(),
+            ),
+            (
+                Just(Id::Mark),
+                (any::<u32>(), any::<u32>()).prop_map(|(v, m)| format!("{v:#x}/{m}"))
+            ),
+            (Just(Id::Status), "(!?(ASSURED|seen|UNSET),){0,2}FIXED"),
+            (Just(Id::Output), "(ext|id|time)"),
+            (Just(Id::SrcNat), "9\\.9\\.9\\.[1-9](:[1-9][0-9]{0,3})?"),
+        ]
+    }
+
+    /// The ways to write an option with its value.
+    fn written(id: options::Id, value: &str, style: u8) -> Vec<String> {
+        let row = id.row();
+        let letter = format!("-{}", char::from(row.short));
+        let last = row.names.last().copied().unwrap_or_default();
+        match style % 4 {
+            0 => vec![letter, value.into()],
+            1 => vec![letter + value],
+            2 => vec![format!("--{last}"), value.into()],
+            _ => vec![format!("--{last}={value}")],
+        }
+    }
+
+    fn low(words: &[String]) -> Result<LowArgs, Error> {
+        let environment = Environment {
+            posix: false,
+            protocol_number: &|_| None,
+        };
+        LowArgs::parse(words, &environment, &mut Vec::new())
+    }
+
     proptest! {
+        #[test]
+        fn an_option_means_the_same_however_it_is_written(
+            options in vec((option(), any::<u8>(), any::<u8>()), 0..6),
+        ) {
+            let line = |pick: fn(&(u8, u8)) -> u8| -> Vec<String> {
+                let words = options.iter().flat_map(|((id, value), a, b)| {
+                    written(*id, value, pick(&(*a, *b)))
+                });
+                words.chain(["-L".to_owned()]).collect()
+            };
+            let (one, other) = (low(&line(|styles| styles.0)), low(&line(|styles| styles.1)));
+            prop_assert!(one.is_ok(), "{one:?}");
+            prop_assert_eq!(one, other);
+        }
+
         #[test]
         fn no_line_panics(words in vec(word(), 0..12)) {
             let line: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
 //! Flows as text for people and programs.
 //!
-//! There is one walk over a flow. It decides what is known and wanted ([`item`]) and hands each
+//! There is one walk over a flow. It decides what is known and wanted (`item`) and hands each
 //! thing as an [`Item`] to a sink, which decides how it looks. A format is therefore an order of
 //! [`Field`]s and one `match` over [`Item`]; a new attribute is one variant of each, and the
 //! compiler names every format that has to learn it.

@@ -1,0 +1,114 @@
+//! Which flows are meant.
+//!
+//! With `-L`, `-D` and `-E` everything given is a condition; with `-U` only what names flows is,
+//! the rest are values.
+
+use flow::filter::{AddrFilter, FlowFilter, L4Filter, MarkMatch, StatusMatch, TupleFilter};
+use flow::{Mark, PerDir, Status, Zone};
+
+use crate::cli::error::Error;
+use crate::cli::lowargs::{AddrArg, LowArgs, StatusWord};
+use crate::cli::protocols::Field;
+
+/// The filter of `-L`, `-D` and `-E`: everything given is a condition.
+pub(super) fn condition(args: &LowArgs) -> Result<FlowFilter, Error> {
+    Ok(FlowFilter {
+        mark: args.mark.map(mark_condition).transpose()?,
+        status: status_condition(args)?,
+        state: args.state,
+        secmark: args.secmark,
+        timeout: args.timeout,
+        ..selection(args)?
+    })
+}
+
+/// The filter of `-U`: what names flows. The rest are values to be set.
+pub(super) fn selection(args: &LowArgs) -> Result<FlowFilter, Error> {
+    let tuple = PerDir {
+        orig: TupleFilter {
+            src: addr_condition(args.src, "mask-src", "src")?,
+            dst: addr_condition(args.dst, "mask-dst", "dst")?,
+            zone: args.orig_zone.map(Zone),
+            l4: L4Filter {
+                src: number(args, Field::Src),
+                dst: number(args, Field::Dst),
+                kind: number(args, Field::Kind),
+                code: number(args, Field::Code),
+                id: number(args, Field::IcmpId),
+            },
+        },
+        reply: TupleFilter {
+            src: args.reply_src.map(AddrFilter::exact),
+            dst: args.reply_dst.map(AddrFilter::exact),
+            zone: args.reply_zone.map(Zone),
+            l4: L4Filter {
+                src: number(args, Field::ReplySrc),
+                dst: number(args, Field::ReplyDst),
+                ..L4Filter::default()
+            },
+        },
+    };
+    Ok(FlowFilter {
+        family: args.family,
+        protocol: args.protocol,
+        tuple,
+        zone: args.zone.map(Zone),
+        id: args.id,
+        ..FlowFilter::default()
+    })
+}
+
+/// A number of the protocol; its width was checked when it was read.
+pub(super) fn number<T: TryFrom<u32>>(args: &LowArgs, field: Field) -> Option<T> {
+    args.number(field)
+        .and_then(|number| T::try_from(number).ok())
+}
+
+fn addr_condition(
+    arg: AddrArg,
+    mask_name: &'static str,
+    name: &'static str,
+) -> Result<Option<AddrFilter>, Error> {
+    match (arg.addr, arg.prefix, arg.mask) {
+        (None, _, Some(_)) => Err(Error::MaskWithout(mask_name, name)),
+        (None, _, None) => Ok(None),
+        (Some(addr), Some(prefix), _) => AddrFilter::network(addr, prefix)
+            .map(Some)
+            .ok_or(Error::BadNetmask),
+        (Some(addr), None, Some(mask)) => AddrFilter::masked(addr, mask)
+            .map(Some)
+            .ok_or(Error::MixedFamilies),
+        (Some(addr), None, None) => Ok(Some(AddrFilter::exact(addr))),
+    }
+}
+
+fn mark_condition((value, mask): (u32, Option<u32>)) -> Result<MarkMatch, Error> {
+    let mask = mask.unwrap_or(u32::MAX);
+    if value & !mask != 0 {
+        return Err(Error::MarkOutsideMask(value, mask));
+    }
+    Ok(MarkMatch {
+        value: Mark(value),
+        mask,
+    })
+}
+
+/// The bits that `-u UNSET` says are clear: those that `-u` can set and a saved flow lists.
+const SETTABLE: Status =
+    Status(Status::EXPECTED.0 | Status::SEEN_REPLY.0 | Status::ASSURED.0 | Status::FIXED_TIMEOUT.0);
+
+fn status_condition(args: &LowArgs) -> Result<Option<StatusMatch>, Error> {
+    let mut condition = StatusMatch::ANY;
+    for word in &args.status {
+        condition = match (word.value, word.negated) {
+            (StatusWord::Bits(Status(0)), false) => condition.without(SETTABLE),
+            (StatusWord::Bits(Status(0)), true) => {
+                return Err(Error::BadParameter("!UNSET".into()));
+            }
+            (StatusWord::Bits(bits), false) => condition.with(bits),
+            (StatusWord::Bits(bits), true) => condition.without(bits),
+            (StatusWord::Unreplied, _) => condition.without(Status::SEEN_REPLY),
+        };
+    }
+    Ok((condition != StatusMatch::ANY).then_some(condition))
+}

@@ -1,0 +1,177 @@
+//! What the options mean: a job that a command can do.
+//!
+//! Everything is decided here, so that the commands know flows and filters and no options:
+//! [`condition`] says which flows are meant, [`new_flow`] what a new flow is, [`change`] what an
+//! update does to one.
+
+use flow::filter::FlowFilter;
+use flow::render::Show;
+use flow::{Family, Flow, Protocol};
+use linux::table::DumpKind;
+
+use super::error::Error;
+use super::lowargs::{EventMask, LowArgs, OutputWord};
+use super::options::{Id, Table, Verb};
+use super::{later, matrix};
+
+mod change;
+mod condition;
+mod new_flow;
+
+pub use change::Change;
+pub use new_flow::Lookup;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Show the help, and that of a protocol.
+    Help(Option<Protocol>),
+    /// Show the version.
+    Version,
+    /// Show the flows that match.
+    List {
+        /// Which flows.
+        filter: FlowFilter,
+        /// What of them.
+        show: Show,
+        /// Which list of the kernel's, and whether its counters become zero.
+        kind: DumpKind,
+    },
+    /// Show the number of flows.
+    Count,
+    /// Show changes until interrupted.
+    Follow {
+        /// Of which flows.
+        filter: FlowFilter,
+        /// Of which kind.
+        events: EventMask,
+        /// What of them.
+        show: Show,
+        /// Size of the receive buffer that was asked for.
+        buffer_size: Option<u32>,
+    },
+    /// Show one flow.
+    Get(Box<Lookup>),
+    /// Create a flow.
+    Create {
+        /// The flow; `None` when its reply cannot be told.
+        flow: Option<Box<Flow<'static>>>,
+        /// Whether one that exists is updated.
+        or_update: bool,
+    },
+    /// Change the flows that match.
+    Update {
+        /// Which flows.
+        filter: FlowFilter,
+        /// What changes.
+        change: Change,
+        /// What is shown of them.
+        show: Show,
+    },
+    /// Delete the flows that match.
+    Delete {
+        /// Which flows.
+        filter: FlowFilter,
+        /// What is shown of them.
+        show: Show,
+    },
+    /// Empty the table, perhaps of one family only.
+    Flush(Option<Family>),
+}
+
+impl Job {
+    /// The job that a command line asks for, checked in the order of stock's checks.
+    pub fn new(args: &LowArgs) -> Result<Self, Error> {
+        matrix::check(args)?;
+        let Some(verb) = args.verb else {
+            return Ok(Self::Help(None));
+        };
+        if verb == Verb::Version {
+            return Ok(Self::Version);
+        }
+        later::refuse(args)?;
+        let show = show(args);
+        Ok(match verb {
+            Verb::Help => Self::Help(args.protocol),
+            Verb::Version => Self::Version,
+            Verb::Stats => return Err(Error::Later("the command `--stats'".into())),
+            Verb::Count => Self::Count,
+            Verb::Flush => Self::Flush(args.family),
+            Verb::List => {
+                check_zero(args)?;
+                Self::List {
+                    filter: condition::condition(args)?,
+                    show,
+                    kind: list_kind(args),
+                }
+            }
+            Verb::Event => Self::Follow {
+                filter: condition::condition(args)?,
+                events: match args.events {
+                    EventMask(0) => EventMask::ALL,
+                    some => some,
+                },
+                show,
+                buffer_size: args.buffer_size,
+            },
+            Verb::Delete => Self::Delete {
+                filter: condition::condition(args)?,
+                show,
+            },
+            Verb::Update => Self::Update {
+                filter: condition::selection(args)?,
+                change: change::change(args)?,
+                show,
+            },
+            Verb::Get => Self::Get(Box::new(new_flow::lookup(args, show)?)),
+            Verb::Create | Verb::Add => Self::Create {
+                flow: new_flow::new_flow(args)?.map(Box::new),
+                or_update: verb == Verb::Add,
+            },
+        })
+    }
+}
+
+/// What `-o` asks to be shown.
+fn show(args: &LowArgs) -> Show {
+    let has = |word| args.output.contains(&word);
+    Show {
+        extended: has(OutputWord::Extended),
+        id: has(OutputWord::Id),
+        time: has(OutputWord::Timestamp) && args.verb == Some(Verb::Event),
+        ..Show::TABLE
+    }
+}
+
+/// Which of the kernel's lists `-L` shows.
+fn list_kind(args: &LowArgs) -> DumpKind {
+    match args.table {
+        Table::Dying => DumpKind::Dying,
+        Table::Unconfirmed => DumpKind::Unconfirmed,
+        Table::Conntrack | Table::Expect if args.has(Id::Zero) => DumpKind::ZeroCounters,
+        Table::Conntrack | Table::Expect => DumpKind::Table,
+    }
+}
+
+/// Counters are set to zero by the dump itself, before a filter in user space has a say.
+fn check_zero(args: &LowArgs) -> Result<(), Error> {
+    const FILTERS: [Id; 12] = [
+        Id::Protonum,
+        Id::Src,
+        Id::Dst,
+        Id::ReplySrc,
+        Id::ReplyDst,
+        Id::Mark,
+        Id::Secmark,
+        Id::Status,
+        Id::Identifier,
+        Id::Zone,
+        Id::OrigZone,
+        Id::ReplyZone,
+    ];
+    let is_filtered = FILTERS.iter().any(|id| args.has(*id)) || args.has(Id::Label);
+    if args.has(Id::Zero) && is_filtered {
+        return Err(Error::ZeroWithFilter);
+    }
+    Ok(())
+}
