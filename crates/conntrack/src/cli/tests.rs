@@ -498,7 +498,7 @@ mod property {
         prop_oneof![
             (
                 prop::sample::select(vec![Id::Src, Id::Dst]),
-                "1\\.2\\.3\\.[0-9]{1,2}/[1-9]"
+                "1\\.2\\.3\\.[1-9][0-9]/[1-9]"
             ),
             (
                 prop::sample::select(vec![Id::ReplySrc, Id::ReplyDst, Id::MaskSrc]),
