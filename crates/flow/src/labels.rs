@@ -66,6 +66,12 @@ impl Labels {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Whether all bits of `wanted` are set.
+    pub fn contains_all(&self, wanted: &Self) -> bool {
+        let mut pairs = self.words.iter().zip(&wanted.words);
+        pairs.all(|(words, wanted)| words & wanted == *wanted)
+    }
+
     /// The set bits, lowest first.
     pub fn bits(&self) -> impl Iterator<Item = u16> + '_ {
         (0..LABEL_BITS).filter(|bit| self.contains(*bit))

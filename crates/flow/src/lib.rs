@@ -19,6 +19,7 @@ pub mod event;
 pub mod expectation;
 pub mod filter;
 pub mod flow;
+pub mod label_map;
 pub mod labels;
 pub mod nat;
 pub mod protocol;
@@ -32,8 +33,9 @@ pub mod tuple;
 pub use event::{Event, EventKind, Object, Origin};
 pub use expectation::{ExpectNat, Expectation, ExpectationFlags};
 pub use flow::{Counters, Flow, Helper, Mark, Name, Timestamp, Zone};
+pub use label_map::LabelMap;
 pub use labels::Labels;
-pub use nat::{NatRange, SeqAdj, Synproxy};
+pub use nat::{NatRange, SeqAdj, Synproxy, Translation};
 pub use protocol::{Family, Protocol};
 pub use protoinfo::{
     DccpInfo, DccpRole, DccpState, ProtoInfo, SctpInfo, SctpState, TcpFlags, TcpInfo, TcpState,

@@ -11,7 +11,9 @@
 use core::net::IpAddr;
 
 use super::kernel::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};
+use super::nat::NatFilter;
 use crate::flow::{Flow, Zone};
+use crate::labels::Labels;
 use crate::protocol::{Family, Protocol};
 use crate::protoinfo::{DccpState, ProtoInfo, SctpState, TcpState};
 use crate::status::Status;
@@ -40,6 +42,10 @@ pub struct FlowFilter {
     pub id: Option<u32>,
     /// Remaining life in seconds, exactly.
     pub timeout: Option<u32>,
+    /// Translations.
+    pub nat: NatFilter,
+    /// Labels of which all are set.
+    pub labels: Option<Labels>,
 }
 
 /// Conditions on one tuple.
@@ -107,6 +113,11 @@ impl FlowFilter {
             && holds(self.id, |id| flow.id == Some(id))
             && holds(self.timeout, |timeout| flow.timeout == Some(timeout))
             && holds(self.secmark, |secmark| flow.secmark == Some(secmark))
+            && self.nat.matches(flow)
+            && holds(self.labels, |wanted| {
+                flow.labels
+                    .is_some_and(|labels| labels.contains_all(&wanted))
+            })
     }
 
     /// What the kernel may test before it copies an entry: every flow that [`matches`] passes it.
@@ -125,10 +136,10 @@ impl FlowFilter {
             known => [Some(known), None],
         };
         let orig = self.tuple.orig.kernel(self.protocol);
-        let reply = self.tuple.reply.kernel(self.protocol);
+        let reply = self.nat.restrict(self.tuple.reply.kernel(self.protocol));
         let base = KernelFilter {
             mark: self.mark,
-            status: self.status.filter(|status| status.mask != Status(0)),
+            status: self.kernel_status(),
             // The kernel compares the number alone: a flow whose zone is of one direction only
             // is in zone 0 for us, and not for the kernel.
             zone: self.zone.filter(|zone| *zone != Zone(0)),
@@ -145,6 +156,17 @@ impl FlowFilter {
                 },
                 None => base,
             })
+    }
+
+    /// A condition without bits is one that the kernel refuses.
+    fn kernel_status(&self) -> Option<StatusMatch> {
+        let nat = self.nat.status();
+        let status = self.status.unwrap_or(StatusMatch::ANY);
+        let both = StatusMatch {
+            value: status.value | nat.value,
+            mask: status.mask | nat.mask,
+        };
+        (both.mask != Status(0)).then_some(both)
     }
 
     fn address_family(&self) -> Option<Family> {

@@ -6,7 +6,9 @@
 pub mod event;
 pub mod flow;
 pub mod kernel;
+pub mod nat;
 
 pub use event::{EventFilter, Network, Policy};
 pub use flow::{AddrFilter, FlowFilter, L4Filter, State, TupleFilter};
 pub use kernel::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};
+pub use nat::{NatFilter, NatMatch};
