@@ -13,17 +13,12 @@ enum When {
     Command(Verb),
     Table(Table),
     Option(Id),
-    /// As a condition; creating a flow takes it as a target.
-    Condition(Id),
     Output(OutputWord),
 }
 
-const LATER: [(When, &str); 13] = [
+const LATER: [(When, &str); 10] = [
     (When::Table(Table::Expect), "the expectation table"),
     (When::Command(Verb::Stats), "the command `--stats'"),
-    (When::Condition(Id::SrcNat), "filtering by `--src-nat'"),
-    (When::Condition(Id::DstNat), "filtering by `--dst-nat'"),
-    (When::Option(Id::AnyNat), "filtering by `--any-nat'"),
     (When::Option(Id::Label), "the option `--label'"),
     (When::Option(Id::LabelAdd), "the option `--label-add'"),
     (When::Option(Id::LabelDel), "the option `--label-del'"),
@@ -55,12 +50,10 @@ pub const LOAD_FILE: &str = "the command `--load-file'";
 
 /// Refuses what this version does not have.
 pub fn refuse(args: &LowArgs) -> Result<(), Error> {
-    let creates = matches!(args.verb, Some(Verb::Create | Verb::Add));
     let applies = |when: &When| match when {
         When::Command(verb) => args.verb == Some(*verb),
         When::Table(table) => args.table == *table,
         When::Option(id) => args.has(*id),
-        When::Condition(id) => !creates && args.has(*id),
         When::Output(word) => args.output.contains(word),
     };
     match LATER.iter().find(|(when, _)| applies(when)) {

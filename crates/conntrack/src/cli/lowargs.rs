@@ -135,7 +135,7 @@ pub struct LowArgs {
     pub verb: Option<Verb>,
     /// What it is about.
     pub table: Table,
-    given: u32,
+    given: u64,
     given_of_protocols: Vec<&'static ProtoOpt>,
     /// `-f`, or the family of the addresses.
     pub family: Option<Family>,

@@ -380,17 +380,17 @@ pub const OPTIONS: [Opt; 30] = [
     option(Id::Family, b'f', &["family"], Arg::Required, "oxxooxoo-o----",
         ("ipv4|ipv6", "Layer 3 protocol; both if it is not given")),
     option(Id::SrcNat, b'n', &["src-nat"], Arg::Optional, "ooooo-o-------",
-        ("[ADDR[:PORT]]", "Translated source, to set with -I and -A")),
+        ("[ADDR[:PORT]]", "Translated source: to match, or to set with -I and -A")),
     option(Id::DstNat, b'g', &["dst-nat"], Arg::Optional, "ooooo-o-------",
-        ("[ADDR[:PORT]]", "Translated destination, to set with -I and -A")),
+        ("[ADDR[:PORT]]", "Translated destination: to match, or to set with -I and -A")),
     option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o",
         ("LIST", "What to show besides: extended, id, timestamp; userspace is accepted")),
     option(Id::Secmark, b'c', &["secmark"], Arg::Required, "o-----o-------",
         ("NUMBER", "Security mark")),
     option(Id::BufferSize, b'b', &["buffer-size"], Arg::Required, "------o-------",
         ("BYTES", "Receive buffer for events")),
-    option(Id::AnyNat, b'j', &["any-nat"], Arg::Optional, "o---x-o-------",
-        ("[ADDR[:PORT]]", "Translated source or destination")),
+    option(Id::AnyNat, b'j', &["any-nat"], Arg::Optional, "o--xx-o-------",
+        ("[ADDR[:PORT]]", "Translated source or destination, to match")),
     option(Id::Zone, b'w', &["zone"], Arg::Required, "oooxoxo-------",
         ("NUMBER", "Zone of both directions")),
     option(Id::Label, b'l', &["label"], Arg::Required, "o--oooo-------",
@@ -414,7 +414,7 @@ impl Id {
     }
 
     /// The option's bit in a set of options.
-    pub const fn bit(self) -> u32 {
+    pub const fn bit(self) -> u64 {
         1 << self as u32
     }
 

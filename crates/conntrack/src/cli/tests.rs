@@ -190,9 +190,6 @@ fn what_is_missing_is_named() {
         ("-R file", "the command `--load-file'"),
         ("-L expect", "the expectation table"),
         ("-S", "the command `--stats'"),
-        ("-L -n", "filtering by `--src-nat'"),
-        ("-D -g 1.1.1.1", "filtering by `--dst-nat'"),
-        ("-L -j", "filtering by `--any-nat'"),
         ("-L -l foo", "the option `--label'"),
         ("-L -o xml", "the output `xml'"),
         ("-L -o save", "the output `save'"),
@@ -243,7 +240,7 @@ mod meaning {
     //! What accepted lines mean.
 
     use super::*;
-    use flow::filter::{AddrFilter, StatusMatch};
+    use flow::filter::{AddrFilter, NatFilter, NatMatch, StatusMatch};
     use flow::{Addrs, Dir, Flow, Icmp, L4, Mark, Ports, Status, Tuple, Zone};
 
     fn filter(line: &str) -> flow::filter::FlowFilter {
@@ -306,6 +303,35 @@ mod meaning {
             assert_eq!(filter(line).status, Some(expected), "{line}");
         }
         assert_eq!(filter("-L -u SRC_NAT").status, None);
+    }
+
+    /// compat: cli-5, cli-6
+    #[test]
+    fn translations_are_conditions_of_their_own() {
+        let wanted = |text: &str, port| NatMatch {
+            addr: text.parse().ok(),
+            port,
+        };
+        let any = NatMatch::default();
+        let with = |line: &str, src, dst, either| {
+            let nat = NatFilter {
+                src,
+                dst,
+                any: either,
+            };
+            assert_eq!(filter(line).nat, nat, "{line}");
+        };
+        with("-L -n", Some(any), None, None);
+        with("-D -n -g", Some(any), Some(any), None);
+        with("-L -n9.9.9.9", Some(wanted("9.9.9.9", None)), None, None);
+        let port = Some(wanted("9.9.9.9", Some(80)));
+        with("-E --dst-nat=9.9.9.9:80", None, port, None);
+        let v6 = Some(wanted("fd00::1", Some(80)));
+        with("-U -m 1 -g [fd00::1]:80", None, v6, None);
+        let line = "-D -j 9.9.9.9 -s 1.1.1.1 -p udp";
+        with(line, None, None, Some(wanted("9.9.9.9", None)));
+        let src = AddrFilter::exact([1, 1, 1, 1].into());
+        assert_eq!(filter(line).tuple.orig.src, Some(src));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod edges;
 mod events;
+mod nat;
 mod normal;
 mod rows;
 mod tables;
@@ -205,6 +206,9 @@ fn there_are_enough_rows() {
         rows::DELETE,
         rows::ACCOUNTS,
         rows::DANGEROUS,
+        nat::LIST,
+        nat::CHANGE,
+        nat::DANGEROUS,
     ];
     let count: usize = all.iter().map(|rows| rows.len()).sum();
     assert!(count >= 150, "{count}");

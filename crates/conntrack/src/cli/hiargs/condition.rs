@@ -3,11 +3,14 @@
 //! With `-L`, `-D` and `-E` everything given is a condition; with `-U` only what names flows is,
 //! the rest are values.
 
-use flow::filter::{AddrFilter, FlowFilter, L4Filter, MarkMatch, StatusMatch, TupleFilter};
+use flow::filter::{
+    AddrFilter, FlowFilter, L4Filter, MarkMatch, NatFilter, NatMatch, StatusMatch, TupleFilter,
+};
 use flow::{Mark, PerDir, Status, Zone};
 
 use crate::cli::error::Error;
-use crate::cli::lowargs::{AddrArg, LowArgs, StatusWord};
+use crate::cli::lowargs::{AddrArg, LowArgs, NatArg, StatusWord};
+use crate::cli::options::Id;
 use crate::cli::protocols::Field;
 
 /// The filter of `-L`, `-D` and `-E`: everything given is a condition.
@@ -54,8 +57,22 @@ pub(super) fn selection(args: &LowArgs) -> Result<FlowFilter, Error> {
         tuple,
         zone: args.zone.map(Zone),
         id: args.id,
+        nat: NatFilter {
+            src: nat_condition(args, Id::SrcNat, args.src_nat),
+            dst: nat_condition(args, Id::DstNat, args.dst_nat),
+            any: nat_condition(args, Id::AnyNat, args.any_nat),
+        },
         ..FlowFilter::default()
     })
+}
+
+/// An option without an argument asks for any translation of its kind.
+fn nat_condition(args: &LowArgs, id: Id, arg: Option<NatArg>) -> Option<NatMatch> {
+    let exact = arg.map(|NatArg { addr, port }| NatMatch {
+        addr: Some(addr),
+        port,
+    });
+    args.has(id).then(|| exact.unwrap_or_default())
 }
 
 /// A number of the protocol; its width was checked when it was read.
