@@ -77,6 +77,23 @@ enum Stage {
     Create,
 }
 
+/// A flow that the kernel refused for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    attempt: Attempt,
+    /// Why.
+    pub(crate) refusal: Refusal,
+}
+
+impl Refused {
+    /// The flow, as far as the cache still knows it.
+    pub(crate) fn flow<'a>(&self, cache: &'a External) -> Flow<'a> {
+        let Attempt { orig, zone, .. } = self.attempt;
+        let entry = self.attempt.entry(cache);
+        entry.map_or_else(|| Entry::deleted_flow(orig, zone), Entry::peer_flow)
+    }
+}
+
 /// What a commit does next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next {
@@ -193,7 +210,7 @@ impl Commit {
     }
 
     /// All operations up to this one have ended. Gives each final refusal to `refused`.
-    pub(crate) fn on_done(&mut self, through: OpId, mut refused: impl FnMut(Refusal)) {
+    pub(crate) fn on_done(&mut self, through: OpId, mut refused: impl FnMut(Refused)) {
         while let Some(oldest) = self.outstanding.front() {
             // Operations are numbered like messages: without an end.
             if Seq(through.0).is_before(Seq(oldest.op.0)) {
@@ -216,7 +233,7 @@ impl Commit {
     }
 
     /// Tries once more without what was in the way, or gives up.
-    fn retry(&mut self, mut attempt: Attempt, refusal: Refusal, refused: &mut impl FnMut(Refusal)) {
+    fn retry(&mut self, mut attempt: Attempt, refusal: Refusal, refused: &mut impl FnMut(Refused)) {
         let stage = match refusal {
             Refusal::Exists if !attempt.replaces => {
                 attempt.replaces = true;
@@ -237,7 +254,7 @@ impl Commit {
             | Refusal::Invalid
             | Refusal::Other(_) => {
                 self.report.failed += 1;
-                refused(refusal);
+                refused(Refused { attempt, refusal });
                 return;
             }
         };

@@ -299,7 +299,9 @@ impl Entry {
     pub(crate) fn committed_flow(&self, presence: Presence, now: Instant) -> Flow<'_> {
         let mut flow = self.peer_flow();
         flow.reply = flow.orig.inverse();
-        let status = flow.status.unwrap_or_default().without(Status::EXPECTED);
+        // The kernel refuses to make what is expected or about to go.
+        let refused = Status::EXPECTED | Status::DYING;
+        let status = flow.status.unwrap_or_default().without(refused);
         flow.status = Some(status | Status::CONFIRMED);
         flow.timeout = Some(self.committed_timeout(presence, now));
         if self.protocol() == Protocol::TCP {

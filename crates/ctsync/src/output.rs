@@ -36,10 +36,6 @@ pub enum Notice {
         /// Flows that had vanished unnoticed.
         purged: u64,
     },
-    /// A commit begins.
-    CommitStarted,
-    /// The kernel refused a flow of the commit for good.
-    CommitRefused(Refusal),
     /// A second commit was asked for while one runs.
     CommitInProgress,
     /// A flush was refused since a commit runs.
@@ -68,6 +64,14 @@ pub enum Notice {
     ResendQueueFull,
     /// The peer's sequence numbers had jumped; its new ones were adopted.
     PeerSequenceRecovered,
+    /// The peer has answered our greeting: it is there, and understands us.
+    PeerGreeted,
+    /// The peer greets although it was known: it has restarted.
+    PeerRestarted,
+    /// The peer, which sends something every second, has been silent for this long.
+    PeerSilent(Duration),
+    /// The peer is heard again.
+    PeerBack,
 }
 
 /// Result of a commit.
@@ -85,10 +89,6 @@ pub struct CommitReport {
 
 /// One thing to be done by the caller.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lent to the caller for one call, never stored"
-)]
 pub enum Output<'a> {
     /// Send this datagram on this link.
     Transmit {
@@ -108,6 +108,13 @@ pub enum Output<'a> {
     Dump(DumpReason),
     /// Delete every flow that passes the filter from the kernel's table.
     FlushKernel,
+    /// The kernel has refused a flow of the commit for good.
+    CommitRefused {
+        /// The flow.
+        flow: Flow<'a>,
+        /// The reason.
+        refusal: Refusal,
+    },
     /// A commit has ended; its client waits for this.
     CommitDone {
         /// Who asked.

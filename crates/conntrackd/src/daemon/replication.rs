@@ -14,9 +14,10 @@ use linux::poller::{Interest, Poller};
 
 use crate::config::model::{General, Links, Mode, Sync};
 use crate::daemon::StartError;
-use crate::daemon::kernel::Kernel;
+use crate::daemon::kernel::{Kernel, reason};
 use crate::daemon::link::Link;
 use crate::daemon::report::{Report, Reports};
+use crate::dump_text::flow_line;
 
 /// Poller tokens of the descriptors here.
 pub const EVENTS: u64 = 1;
@@ -169,6 +170,9 @@ impl Replication {
                 Output::Kernel { op, action } => self.kernel.change(op, &action),
                 Output::Dump(reason) => begun.dump = Some(reason),
                 Output::FlushKernel => begun.flush = true,
+                Output::CommitRefused { flow, refusal } => {
+                    reports.push(Report::CommitRefused(reason(refusal), flow_line(&flow)));
+                }
                 Output::CommitDone { client, report } => {
                     reports.push(Report::Committed(report));
                     commits.push(client);

@@ -5,7 +5,6 @@
 use ctsync::{CommitReport, Notice};
 use linux::{SystemError, table};
 
-use crate::daemon::kernel::reason;
 use crate::log::Level;
 
 /// Collected while the loop works, written to the log at the end of its turn.
@@ -20,6 +19,8 @@ pub enum Report {
     Committing(&'static str),
     /// The kernel's table is read into the internal cache (`-R`).
     ReadingTable,
+    /// The kernel refused a flow of the commit: the reason, and the flow's line.
+    CommitRefused(String, String),
     /// A commit has ended.
     Committed(CommitReport),
     /// Events are delivered reliably.
@@ -49,7 +50,9 @@ impl Report {
     pub const fn level(&self) -> Level {
         match self {
             Self::Node(notice) => notice_level(notice),
-            Self::EventsFailed(_) | Self::KernelRefused(..) => Level::Error,
+            Self::EventsFailed(_) | Self::KernelRefused(..) | Self::CommitRefused(..) => {
+                Level::Error
+            }
             Self::EventBufferAtLimit
             | Self::LinkRefused(_)
             | Self::SchedulerRefused(_)
@@ -68,15 +71,19 @@ impl Report {
     pub const fn kind(&self) -> Option<&'static str> {
         match self {
             Self::Node(notice) => match notice {
-                Notice::CommitRefused(_) => Some("refused flows"),
                 Notice::CacheFull { .. } => Some("full caches"),
                 Notice::ResendQueueFull => Some("full resend queues"),
                 Notice::PeerSequenceRecovered => Some("jumps of the peer"),
+                Notice::PeerGreeted
+                | Notice::PeerRestarted
+                | Notice::PeerSilent(_)
+                | Notice::PeerBack => Some("comings and goings of the peer"),
                 Notice::ResyncRequestedByPeer | Notice::BulkStarted | Notice::BulkDone(_) => {
                     Some("bulk updates")
                 }
                 _ => None,
             },
+            Self::CommitRefused(..) => Some("refused flows"),
             Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
             Self::EventsFailed(_) => Some("failures to read events"),
             Self::KernelRefused(..) => Some("refusals of the kernel"),
@@ -98,6 +105,9 @@ impl Report {
             Self::Node(notice) => vec![notice_text(notice)],
             Self::Committing(what) => vec![format!("committing {what}")],
             Self::ReadingTable => vec!["resync with master conntrack table".into()],
+            Self::CommitRefused(reason, flow) => {
+                vec![format!("commit-create: {reason}"), flow.clone()]
+            }
             Self::Committed(report) => commit_lines(report),
             Self::ReliableEvents => vec!["reliable ctnetlink event delivery is ENABLED.".into()],
             Self::Filtering => vec!["using user-space event filtering".into()],
@@ -133,8 +143,10 @@ const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel 
 
 const fn notice_level(notice: &Notice) -> Level {
     match notice {
-        Notice::FlushRefusedCommitInProgress | Notice::CommitRefused(_) => Level::Error,
-        Notice::CacheFull { .. } | Notice::ResendQueueFull => Level::Warning,
+        Notice::FlushRefusedCommitInProgress => Level::Error,
+        Notice::CacheFull { .. } | Notice::ResendQueueFull | Notice::PeerSilent(_) => {
+            Level::Warning
+        }
         _ => Level::Notice,
     }
 }
@@ -149,8 +161,6 @@ fn notice_text(notice: &Notice) -> String {
         Notice::KernelResyncDone { seen, purged } => {
             format!("resync with kernel table done: {seen} flows, {purged} of ours had vanished")
         }
-        Notice::CommitRefused(refusal) => format!("commit-create: {}", reason(refusal)),
-        Notice::CommitStarted => "commit started".into(),
         Notice::CommitInProgress => "commit already in progress, skipping".into(),
         Notice::FlushRefusedCommitInProgress => {
             "ignoring flush command, commit still in progress".into()
@@ -181,6 +191,12 @@ fn notice_text(notice: &Notice) -> String {
         Notice::PeerSequenceRecovered => {
             "the peer's sequence numbers had jumped; its new ones are taken over".into()
         }
+        Notice::PeerGreeted => "the peer is there".into(),
+        Notice::PeerRestarted => "the peer has restarted".into(),
+        Notice::PeerSilent(silence) => {
+            format!("the peer has been silent for {} seconds", silence.as_secs())
+        }
+        Notice::PeerBack => "the peer is heard again".into(),
         _ => format!("{notice:?}"),
     }
 }

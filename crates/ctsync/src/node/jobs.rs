@@ -228,8 +228,9 @@ impl Node {
         let Some(mut commit) = self.commit.take() else {
             return;
         };
-        commit.on_done(through, |refusal| {
-            self.notice(Notice::CommitRefused(refusal));
+        // At most as many as there were operations without an answer.
+        commit.on_done(through, |refused| {
+            self.actions.push_back(Action::CommitRefused(refused));
         });
         self.commit = Some(commit);
     }

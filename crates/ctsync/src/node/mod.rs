@@ -20,7 +20,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::cache::{External, HashKey, Internal, View};
-use crate::commit::{Commit, Next};
+use crate::commit::{Commit, Next, Refused};
 use crate::config::{Config, ModeConfig};
 use crate::convert::Presence;
 use crate::input::{ChannelId, ClientId, DumpReason, Input, OpId};
@@ -50,6 +50,7 @@ enum Action {
     Notice(Notice),
     Dump(DumpReason),
     FlushKernel,
+    CommitRefused(Refused),
     CommitDone(ClientId, CommitReport),
 }
 
@@ -178,6 +179,10 @@ impl Node {
                     Action::Notice(notice) => Output::Notice(notice),
                     Action::Dump(reason) => Output::Dump(reason),
                     Action::FlushKernel => Output::FlushKernel,
+                    Action::CommitRefused(refused) => Output::CommitRefused {
+                        flow: refused.flow(&self.external),
+                        refusal: refused.refusal,
+                    },
                     Action::CommitDone(client, report) => Output::CommitDone { client, report },
                 });
             }

@@ -24,6 +24,7 @@ impl Node {
     fn on_message(&mut self, message: &Message<'_>) -> Result<(), DropReason> {
         let header = message.header;
         let hello = header.flags.contains(Flags::HELLO);
+        self.on_heard();
         self.on_greeting_flags(header.flags);
         let taken = match self.receiver.admit(self.now, header.seq, hello) {
             Admission::Before => {
@@ -57,7 +58,9 @@ impl Node {
         if taken.greets || taken.went_back {
             self.sender.on_greeting(&mut self.internal, taken.went_back);
         }
-        if taken.went_back && !taken.greets {
+        if taken.greets && !taken.first {
+            self.notice(Notice::PeerRestarted);
+        } else if taken.went_back {
             self.notice(Notice::PeerSequenceRecovered);
         }
         if taken.missing.is_some() {

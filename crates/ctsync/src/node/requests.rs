@@ -50,7 +50,6 @@ impl Node {
                 .push_back(Action::CommitDone(client, CommitReport::default()));
             return;
         }
-        self.notice(Notice::CommitStarted);
         self.commit = Some(Commit::new(client, self.now));
     }
 

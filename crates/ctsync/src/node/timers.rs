@@ -19,6 +19,17 @@ const STARTUP_RESYNC_TRIES: u32 = 5;
 /// Notices that repeat under load come at this interval at most.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The peer sends something every second; after this time without it is called silent.
+const PEER_SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// When the peer was heard last.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    at: Instant,
+    /// It has been called silent since.
+    silent: bool,
+}
+
 /// Asking for a bulk at start until something comes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StartupResync {
@@ -48,6 +59,7 @@ pub(super) struct Timers {
     /// The kernel's table is to be emptied, as a client asked (`-t`).
     pub(super) purge_at: Option<Instant>,
     startup_resync: Option<StartupResync>,
+    heard: Option<Heard>,
     /// Before this time no notice of the kind is given again, in the order of [`Full`].
     silent_until: [Instant; 3],
 }
@@ -59,6 +71,7 @@ impl Timers {
             resync_at: None,
             purge_at: None,
             startup_resync: None,
+            heard: None,
             silent_until: [Instant::default(); 3],
         }
     }
@@ -74,6 +87,7 @@ impl Node {
             self.timers.resync_at,
             self.timers.purge_at,
             self.timers.startup_resync.map(|it| it.at),
+            self.silent_at(),
         ]
         .into_iter()
         .flatten()
@@ -105,6 +119,35 @@ impl Node {
         }
         if due(self.timers.startup_resync.map(|it| it.at)) {
             self.on_startup_resync_due();
+        }
+        if due(self.silent_at()) {
+            self.on_silence();
+        }
+    }
+
+    /// When the peer is to be called silent.
+    fn silent_at(&self) -> Option<Instant> {
+        let heard = self.timers.heard.filter(|heard| !heard.silent)?;
+        Some(heard.at + PEER_SILENT_AFTER)
+    }
+
+    fn on_silence(&mut self) {
+        if let Some(heard) = &mut self.timers.heard {
+            heard.silent = true;
+            let silence = self.now.since(heard.at);
+            self.notice(Notice::PeerSilent(silence));
+        }
+    }
+
+    /// A message of the peer has come, whatever it says.
+    pub(super) fn on_heard(&mut self) {
+        let heard = Heard {
+            at: self.now,
+            silent: false,
+        };
+        let before = self.timers.heard.replace(heard);
+        if before.is_some_and(|before| before.silent) {
+            self.notice(Notice::PeerBack);
         }
     }
 
@@ -169,6 +212,7 @@ impl Node {
 
     /// The peer has answered our greeting.
     pub(super) fn on_greeted(&mut self) {
+        self.notice(Notice::PeerGreeted);
         if self.timers.startup_resync.is_some_and(|it| it.gap) {
             self.request_bulk();
         }

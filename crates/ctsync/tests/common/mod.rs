@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ctsync::{
     ChannelConfig, ChannelId, Config, Cursor, DumpReason, Input, Instant, KernelOp, ModeConfig,
-    Node, Notice, OpId, Output, Seq, View,
+    Node, Notice, OpId, Output, Refusal, Seq, View,
 };
 use flow::{
     Addrs, Event, EventKind, Flow, L4, Object, Origin, Ports, ProtoInfo, Status, TcpInfo, TcpState,
@@ -93,6 +93,8 @@ pub struct Outcome {
     pub dumps: Vec<DumpReason>,
     /// Whether the kernel's table is to be flushed.
     pub flush: bool,
+    /// Flows that a commit could not create.
+    pub refused: Vec<Refusal>,
     /// Ended commits.
     pub commits: Vec<ctsync::CommitReport>,
 }
@@ -113,6 +115,7 @@ pub fn drain(node: &mut Node) -> Outcome {
             Output::Dump(reason) => outcome.dumps.push(reason),
             Output::FlushKernel => outcome.flush = true,
             Output::CommitDone { report, .. } => outcome.commits.push(report),
+            Output::CommitRefused { refusal, .. } => outcome.refused.push(refusal),
             Output::Notice(notice) => outcome.notices.push(notice),
         }
     }
@@ -130,6 +133,7 @@ pub fn settle(node: &mut Node, now: Instant) -> Outcome {
         all.notices.extend(more.notices);
         all.dumps.extend(more.dumps);
         all.flush |= more.flush;
+        all.refused.extend(more.refused);
         all.commits.extend(more.commits);
     }
     all

@@ -30,6 +30,8 @@ pub(crate) enum Admission {
 /// How a message that is taken fits into the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
+    /// Nothing was taken before it.
+    pub(crate) first: bool,
     /// What is missing before it.
     pub(crate) missing: Option<SeqRange>,
     /// The peer greets: it has started, or starts a conversation anew.
@@ -39,12 +41,6 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    const IN_ORDER: Self = Self {
-        missing: None,
-        greets: false,
-        went_back: false,
-    };
-
     /// How many messages were lost: those missing in a sequence that goes on.
     pub(crate) fn lost(&self) -> u64 {
         match self.missing {
@@ -118,8 +114,10 @@ impl Receiver {
     pub(crate) fn admit(&mut self, now: Instant, seq: Seq, hello: bool) -> Admission {
         let Some(last) = self.last else {
             return Admission::Taken(Taken {
+                first: true,
+                missing: None,
                 greets: hello,
-                ..Taken::IN_ORDER
+                went_back: false,
             });
         };
         let admission = if seq.is_after(last) {
@@ -140,6 +138,7 @@ impl Receiver {
             return Admission::Before;
         }
         Admission::Taken(Taken {
+            first: false,
             missing: range(last.next(), seq.previous()),
             greets: hello && !self.greeting,
             went_back: false,
@@ -154,6 +153,7 @@ impl Receiver {
             return Admission::Before;
         }
         Admission::Taken(Taken {
+            first: false,
             // What was dropped while this was not certain has to come again.
             missing: self.run.and_then(|run| range(run.first, seq.previous())),
             greets: hello,
