@@ -16,6 +16,7 @@ mod demo;
 mod deny;
 mod golden;
 mod prepare;
+mod sim;
 mod test;
 mod tidy;
 
@@ -49,6 +50,12 @@ const VERBS: &[Verb] = &[
         arguments: "",
         about: "the gate: fmt, clippy, docs, tidy, deny, test",
         run: ci::run,
+    },
+    Verb {
+        name: "sim",
+        arguments: "[--scenario NAME|all] [--seeds N] [--from S] [--seed S [--trace]]",
+        about: "random worlds for the replication core",
+        run: sim::run,
     },
     Verb {
         name: "bench",

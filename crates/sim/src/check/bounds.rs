@@ -1,0 +1,159 @@
+//! Bounds hold: datagrams fit the link, caches and queues keep their limits, a node neither spins
+//! nor floods nor falls silent.
+
+use std::time::Duration;
+
+use ctsync::Instant;
+use ctsync::wire::split;
+
+use super::Checker;
+use crate::daemon::OUTPUTS_MAX;
+use crate::fact::{Fact, Scene};
+use crate::host::PerHost;
+
+/// Silence after which the peer may think the worst; a node says something every second.
+const SILENCE_MAX: Duration = Duration::from_millis(1_500);
+
+/// Inputs handed to a node within a millisecond without time passing otherwise.
+const INPUTS_PER_MILLISECOND_MAX: u32 = 2_000;
+
+/// Datagrams in a second in which nothing happens.
+const IDLE_DATAGRAMS_MAX: u32 = 6;
+
+/// What was seen of a host lately.
+#[derive(Debug, Default)]
+struct Lately {
+    sent_at: Option<Instant>,
+    millisecond: u64,
+    inputs: u32,
+    second: u64,
+    busy_at: Instant,
+    datagrams: u32,
+}
+
+/// The checker.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    lately: PerHost<Lately>,
+}
+
+impl Checker for Bounds {
+    fn name(&self) -> &'static str {
+        "bounds"
+    }
+
+    fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
+        let lately = self.lately.get_mut(scene.host);
+        match fact {
+            Fact::Started => {
+                *lately = Lately {
+                    sent_at: Some(scene.now),
+                    busy_at: scene.now,
+                    ..Lately::default()
+                };
+            }
+            Fact::Stopped => lately.sent_at = None,
+            Fact::Kernel(_) | Fact::Requested(_) => self.busy(scene.now),
+            Fact::Handed(datagram) => {
+                if !super::flows_told(datagram).is_empty() {
+                    self.busy(scene.now);
+                }
+            }
+            Fact::Sent(datagram) => sent(lately, scene, datagram, say),
+            Fact::Drained(outputs) => {
+                drained(lately, scene, *outputs, say);
+                sizes(scene, say);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Bounds {
+    fn busy(&mut self, now: Instant) {
+        for host in crate::host::HostId::ALL {
+            self.lately.get_mut(host).busy_at = now;
+        }
+    }
+}
+
+fn sent(lately: &mut Lately, scene: &Scene<'_>, datagram: &[u8], say: &mut dyn FnMut(String)) {
+    let room = scene.scenario.node.payload_len_max;
+    if datagram.len() > room {
+        say(format!(
+            "a datagram of {} bytes, there is room for {room}",
+            datagram.len()
+        ));
+    }
+    if datagram.is_empty() || split(datagram).any(|message| message.is_err()) {
+        say("a datagram that is not made of whole messages".into());
+    }
+    if scene.here().blocked {
+        say("a datagram on a blocked link".into());
+    }
+    lately.sent_at = Some(scene.now);
+    if lately.second != scene.now.seconds() {
+        lately.second = scene.now.seconds();
+        lately.datagrams = 0;
+    }
+    lately.datagrams += 1;
+    let idle = scene.now.since(lately.busy_at) > Duration::from_secs(3);
+    if idle && lately.datagrams > IDLE_DATAGRAMS_MAX {
+        say(format!("{} datagrams in an idle second", lately.datagrams));
+    }
+}
+
+fn drained(lately: &mut Lately, scene: &Scene<'_>, outputs: usize, say: &mut dyn FnMut(String)) {
+    if outputs > OUTPUTS_MAX {
+        say(format!("{outputs} outputs because of one input"));
+    }
+    let millisecond = scene.now.0 / 1_000_000;
+    if lately.millisecond != millisecond {
+        lately.millisecond = millisecond;
+        lately.inputs = 0;
+    }
+    lately.inputs += 1;
+    if lately.inputs == INPUTS_PER_MILLISECOND_MAX {
+        say("a node spins".into());
+    }
+    if scene.here().blocked {
+        lately.sent_at = Some(scene.now);
+    }
+    let silent = lately
+        .sent_at
+        .is_some_and(|at| scene.now.since(at) > SILENCE_MAX);
+    if silent {
+        lately.sent_at = Some(scene.now);
+        say("a node has fallen silent".into());
+    }
+}
+
+fn sizes(scene: &Scene<'_>, say: &mut dyn FnMut(String)) {
+    let Some(node) = &scene.here().node else {
+        return;
+    };
+    let settings = &scene.scenario.node;
+    let gauges = node.gauges();
+    let limits = [
+        (
+            "flows in the internal cache",
+            gauges.internal_live,
+            settings.cache_len_max,
+        ),
+        (
+            "flows in the external cache",
+            gauges.external_len,
+            settings.cache_len_max,
+        ),
+        (
+            "messages in the resend queue",
+            gauges.resend_queue_len,
+            settings.resend_queue_len_max,
+        ),
+    ];
+    for (what, len, limit) in limits {
+        if len > limit {
+            say(format!("{len} {what}, the limit is {limit}"));
+        }
+    }
+}

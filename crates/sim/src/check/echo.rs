@@ -1,0 +1,76 @@
+//! No echo: what a node wrote into its kernel itself is not announced to the peer.
+//!
+//! Commits and flushes cause events like traffic does; their origin tells them apart. A bulk, and
+//! what follows an overrun, contains everything and is no echo.
+
+use ctsync::{DumpReason, Notice, Request};
+use flow::{EventKind, Origin};
+
+use super::{Checker, FlowTold, flows_told};
+use crate::fact::{Fact, Scene};
+use crate::host::PerHost;
+use crate::text::name;
+
+/// Why a node may send what it wrote.
+#[derive(Debug, Default)]
+pub(super) struct Echo {
+    bulk: PerHost<bool>,
+    overrun: PerHost<bool>,
+}
+
+impl Checker for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
+        match fact {
+            Fact::Started => {
+                *self.bulk.get_mut(scene.host) = false;
+                *self.overrun.get_mut(scene.host) = false;
+            }
+            Fact::Requested(Request::SendBulk) | Fact::Notice(Notice::ResyncRequestedByPeer) => {
+                *self.bulk.get_mut(scene.host) = true;
+            }
+            Fact::DumpStarted(DumpReason::Overrun) => {
+                *self.bulk.get_mut(scene.host) = true;
+                *self.overrun.get_mut(scene.host) = true;
+            }
+            Fact::Sent(datagram) => {
+                for told in flows_told(datagram) {
+                    if let Some(origin) = self.echoed(scene, &told) {
+                        say(format!(
+                            "{:?} of {} by {origin:?}",
+                            told.kind,
+                            name(&told.key)
+                        ));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Echo {
+    /// Who of us caused what is told, if that is no reason to tell it.
+    fn echoed(&self, scene: &Scene<'_>, told: &FlowTold) -> Option<Origin> {
+        let excused = match told.kind {
+            EventKind::Destroy => self.overrun.get(scene.host),
+            EventKind::New | EventKind::Update => self.bulk.get(scene.host),
+        };
+        if *excused {
+            return None;
+        }
+        let versions = scene.history.versions(scene.host, &told.key);
+        let rank = scene
+            .history
+            .rank(scene.host, &told.key, told.essence.version())?;
+        let cause = match told.kind {
+            EventKind::Destroy => scene.history.end(scene.host, &told.key, rank)?,
+            EventKind::New | EventKind::Update => rank,
+        };
+        let origin = versions.get(cause)?.origin;
+        (!matches!(origin, Origin::Traffic | Origin::Other(_))).then_some(origin)
+    }
+}

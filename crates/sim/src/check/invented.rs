@@ -1,0 +1,75 @@
+//! Nothing invented: whatever a node says, keeps or writes was once true.
+//!
+//! Every message, every flow of the external cache and every flow written into a kernel is a state
+//! that the flow was in at the host it comes from, and not a mixture of two of its lives.
+
+use super::{Checker, external, flows_told};
+use crate::essence::{Essence, Key};
+use crate::fact::{Fact, Scene};
+use crate::host::Operation;
+use crate::text::name;
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Invented;
+
+impl Checker for Invented {
+    fn name(&self) -> &'static str {
+        "invented"
+    }
+
+    fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
+        match fact {
+            Fact::Sent(datagram) => {
+                for told in flows_told(datagram) {
+                    if let Some(lie) = scene.history.lie(scene.host, &told.key, &told.essence) {
+                        say(format!(
+                            "{:?} of {} sent: {lie}",
+                            told.kind,
+                            name(&told.key)
+                        ));
+                    }
+                }
+            }
+            Fact::Handed(datagram) => {
+                let told = flows_told(datagram);
+                if told.is_empty() {
+                    return;
+                }
+                let known = external(scene.here());
+                for key in told.iter().map(|told| told.key) {
+                    let lie = known
+                        .get(&key)
+                        .and_then(|known| scene.history.lie(scene.host.peer(), &key, known));
+                    if let Some(lie) = lie {
+                        say(format!("{} in the external cache: {lie}", name(&key)));
+                    }
+                }
+            }
+            Fact::Operated(operation, _) => written(scene, operation, say),
+            _ => {}
+        }
+    }
+}
+
+fn written(scene: &Scene<'_>, operation: &Operation, say: &mut dyn FnMut(String)) {
+    let key = Key::of(&operation.flow);
+    if operation.unheard_of_helper {
+        say(format!("{}: a helper that nobody has", name(&key)));
+    }
+    if !operation.create {
+        return;
+    }
+    let mut essence = Essence::of(&operation.flow, true);
+    // The kernel decides about most status bits itself; what it is given is the commit's affair.
+    let truth = scene
+        .history
+        .rank(scene.host.peer(), &key, essence.version());
+    let truth = truth.and_then(|at| scene.history.versions(scene.host.peer(), &key).get(at));
+    if let Some(truth) = truth {
+        essence.status = truth.essence.status;
+    }
+    if let Some(lie) = scene.history.lie(scene.host.peer(), &key, &essence) {
+        say(format!("{} written: {lie}", name(&key)));
+    }
+}

@@ -1,0 +1,79 @@
+//! Order per flow: nobody goes back to an older state of a flow.
+//!
+//! A node never sends an older version of a flow than it has sent, and never keeps an older one than it
+//! has kept. Different flows have no order.
+
+use std::collections::BTreeMap;
+
+use ctsync::DumpReason;
+
+use super::{Checker, external, flows_told};
+use crate::essence::Key;
+use crate::fact::{Fact, Scene};
+use crate::host::HostId;
+use crate::text::name;
+
+/// The newest versions seen.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    sent: BTreeMap<(HostId, Key), usize>,
+    kept: BTreeMap<(HostId, Key), usize>,
+}
+
+impl Checker for Order {
+    fn name(&self) -> &'static str {
+        "order"
+    }
+
+    fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
+        match fact {
+            // Events older than the dump are read after it: the cache goes back for a moment.
+            Fact::DumpStarted(DumpReason::Startup | DumpReason::Request | DumpReason::Overrun) => {
+                self.sent.retain(|(host, _), _| *host != scene.host);
+                self.kept.retain(|(host, _), _| *host == scene.host);
+            }
+            Fact::Sent(datagram) => {
+                for told in flows_told(datagram) {
+                    let version = told.essence.version();
+                    let Some(rank) = scene.history.rank(scene.host, &told.key, version) else {
+                        continue;
+                    };
+                    let last = self.sent.insert((scene.host, told.key), rank);
+                    if last.is_some_and(|last| rank < last) {
+                        say(format!(
+                            "{} sent again in version {version}",
+                            name(&told.key)
+                        ));
+                    }
+                }
+            }
+            Fact::Handed(datagram) => self.handed(scene, datagram, say),
+            _ => {}
+        }
+    }
+}
+
+impl Order {
+    fn handed(&mut self, scene: &Scene<'_>, datagram: &[u8], say: &mut dyn FnMut(String)) {
+        let told = flows_told(datagram);
+        if told.is_empty() {
+            return;
+        }
+        let known = external(scene.here());
+        for key in told.iter().map(|told| told.key) {
+            let Some(version) = known.get(&key).map(crate::essence::Essence::version) else {
+                continue;
+            };
+            let Some(rank) = scene.history.rank(scene.host.peer(), &key, version) else {
+                continue;
+            };
+            let last = self.kept.insert((scene.host, key), rank);
+            if last.is_some_and(|last| rank < last) {
+                say(format!(
+                    "{} kept in the older version {version}",
+                    name(&key)
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Nothing resurrected: a flow whose end has arrived never comes back from that life.
+
+use std::collections::BTreeMap;
+
+use flow::EventKind;
+
+use super::{Checker, external, flows_told};
+use crate::essence::Key;
+use crate::fact::{Fact, Scene};
+use crate::host::HostId;
+use crate::text::name;
+
+/// The ends that have arrived at each host.
+#[derive(Debug, Default)]
+pub(super) struct Resurrected {
+    ends: BTreeMap<(HostId, Key), usize>,
+}
+
+impl Checker for Resurrected {
+    fn name(&self) -> &'static str {
+        "resurrected"
+    }
+
+    fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
+        let Fact::Handed(datagram) = fact else { return };
+        let told = flows_told(datagram);
+        if told.is_empty() {
+            return;
+        }
+        let peer = scene.host.peer();
+        let known = external(scene.here());
+        for told in told {
+            let rank = |version| scene.history.rank(peer, &told.key, version);
+            if told.kind == EventKind::Destroy && !known.contains_key(&told.key) {
+                let end = rank(told.essence.version())
+                    .and_then(|rank| scene.history.end(peer, &told.key, rank));
+                match end {
+                    Some(end) => {
+                        self.ends.insert((scene.host, told.key), end);
+                    }
+                    None => say(format!("{} was ended although it lives", name(&told.key))),
+                }
+            }
+            let Some(known) = known.get(&told.key) else {
+                continue;
+            };
+            let end = self.ends.get(&(scene.host, told.key)).copied();
+            if rank(known.version()).is_some_and(|rank| end.is_some_and(|end| rank < end)) {
+                let version = known.version();
+                say(format!("{} is back in version {version}", name(&told.key)));
+            }
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The daemon's part around a node: what happens is handed over, what comes out is carried out.
+//!
+//! Whatever takes a daemon or its kernel time is planned and happens later, so that other things
+//! come in between.
+
+use std::time::Duration;
+
+use ctsync::{
+    ChannelId, ClientId, CommitReport, DumpReason, Input, Node, Notice, OpId, Output, Refusal,
+    Request,
+};
+use flow::{Event, Object, Origin};
+
+use crate::fact::Fact;
+use crate::host::{Dump, HostId, Operation};
+use crate::kernel::Change;
+use crate::schedule::Step;
+use crate::text::{brief, messages};
+use crate::world::World;
+
+/// The link that both nodes have.
+pub const CHANNEL: ChannelId = ChannelId(0);
+
+/// Events read before the loop turns to something else.
+const EVENTS_PER_TURN: usize = 100;
+
+/// Outputs because of one input: a node cuts its work into rounds.
+pub const OUTPUTS_MAX: usize = 2_000;
+
+/// Kernel operations per batch.
+const BATCH_LEN_MAX: usize = 100;
+
+/// What a node wants done, taken out of it.
+enum Effect {
+    Transmit(Vec<u8>),
+    Operation(Operation),
+    Dump(DumpReason),
+    FlushKernel,
+    CommitDone(ClientId, CommitReport),
+    CommitRefused,
+    Notice(Notice),
+}
+
+impl World {
+    /// A datagram has come.
+    pub(crate) fn arrive(&mut self, host: HostId, bytes: &[u8]) {
+        if self.hosts.get(host).node.is_some() {
+            self.counts.arrived += 1;
+            self.trace.record(self.now, bytes, || {
+                format!("{host:?} <- {}", messages(bytes))
+            });
+            self.feed(
+                host,
+                Input::Datagram {
+                    channel: CHANNEL,
+                    bytes,
+                },
+            );
+            self.tell(host, &Fact::Handed(bytes));
+        }
+    }
+
+    /// The node's timeout may have come.
+    pub(crate) fn wake(&mut self, host: HostId) {
+        let it = self.hosts.get_mut(host);
+        it.wake_at = None;
+        let due = it.node.as_ref().and_then(Node::timeout);
+        if due.is_some_and(|due| due <= self.now) {
+            self.feed(host, Input::Timeout);
+        } else {
+            self.plan_wake(host);
+        }
+    }
+
+    /// Hands a client's request to a node.
+    pub(crate) fn request(&mut self, host: HostId, request: Request) {
+        if self.hosts.get(host).node.is_some() {
+            self.trace
+                .record(self.now, b"request", || format!("{host:?} {request:?}"));
+            self.tell(host, &Fact::Requested(request));
+            self.feed(host, Input::Request(request));
+        }
+    }
+
+    /// A commit by a client of its own.
+    pub(crate) fn commit(&mut self, host: HostId) {
+        self.clients += 1;
+        let client = ClientId(self.clients);
+        if self.hosts.get(host).node.is_some() && self.committing.get(host).is_none() {
+            *self.committing.get_mut(host) = Some(client);
+        }
+        self.request(host, Request::Commit(client));
+    }
+
+    /// Hands an input to a node and carries out what comes of it.
+    pub(crate) fn feed(&mut self, host: HostId, input: Input<'_>) {
+        let now = self.now;
+        if let Some(node) = &mut self.hosts.get_mut(host).node {
+            node.handle(now, input);
+            self.drain(host);
+        }
+    }
+
+    /// Carries out what a node wants.
+    pub(crate) fn drain(&mut self, host: HostId) {
+        let mut outputs = 0;
+        while let Some(effect) = self
+            .hosts
+            .get_mut(host)
+            .node
+            .as_mut()
+            .and_then(|node| node.poll().map(effect))
+        {
+            outputs += 1;
+            self.carry_out(host, effect);
+            if outputs > OUTPUTS_MAX {
+                // A node that never stops; the checker of bounds says so.
+                break;
+            }
+        }
+        self.tell(host, &Fact::Drained(outputs));
+        self.plan_wake(host);
+    }
+
+    fn plan_wake(&mut self, host: HostId) {
+        let now = self.now;
+        let it = self.hosts.get_mut(host);
+        let Some(due) = it.node.as_ref().and_then(Node::timeout) else {
+            return;
+        };
+        // A turn of the daemon's loop takes time, if only a little.
+        let at = due.max(now + Duration::from_micros(10));
+        if it.wake_at.is_none_or(|wake_at| at < wake_at) {
+            it.wake_at = Some(at);
+            let life = it.life;
+            self.schedule.plan(at, Step::Wake(host, life));
+        }
+    }
+
+    fn carry_out(&mut self, host: HostId, effect: Effect) {
+        match effect {
+            Effect::Transmit(bytes) => self.transmit(host, bytes),
+            Effect::Operation(operation) => {
+                self.hosts.get_mut(host).operations.push_back(operation);
+                self.plan_batch(host);
+            }
+            Effect::Dump(reason) => self.begin_dump(host, reason),
+            Effect::FlushKernel => {
+                self.tell(host, &Fact::KernelFlushed);
+                self.empty_table(host, Origin::Flush);
+            }
+            Effect::CommitDone(client, report) => {
+                self.counts.commits += 1;
+                let committing = self.committing.get_mut(host);
+                *committing = committing.filter(|it| *it != client);
+                self.trace
+                    .record(self.now, b"commit", || format!("{host:?} {report:?}"));
+                self.tell(host, &Fact::CommitDone(client, report));
+            }
+            Effect::CommitRefused => self.tell(host, &Fact::CommitRefused),
+            Effect::Notice(notice) => {
+                self.trace
+                    .record(self.now, b"notice", || format!("{host:?} {notice:?}"));
+                self.tell(host, &Fact::Notice(notice));
+            }
+        }
+    }
+
+    fn transmit(&mut self, host: HostId, bytes: Vec<u8>) {
+        self.counts.sent += 1;
+        self.trace.record(self.now, &bytes, || {
+            format!("{host:?} -> {}", messages(&bytes))
+        });
+        self.tell(host, &Fact::Sent(&bytes));
+        for after in self.link.arrivals(&mut self.luck.network) {
+            self.plan(after, Step::Arrive(host.peer(), bytes.clone()));
+        }
+    }
+
+    /// Reads some events.
+    pub(crate) fn read_events(&mut self, host: HostId) {
+        let it = self.hosts.get_mut(host);
+        it.events_due = false;
+        if it.kernel.take_overrun() {
+            self.counts.overruns += 1;
+            self.trace
+                .record(self.now, b"overrun", || format!("{host:?} events lost"));
+            self.tell(host, &Fact::Overrun);
+            self.feed(host, Input::Overrun);
+        }
+        for event in self.hosts.get_mut(host).kernel.read_events(EVENTS_PER_TURN) {
+            let (kind, origin) = (event.kind, event.origin);
+            self.trace.record(self.now, &[], || {
+                format!("{host:?} event {kind:?} {origin:?} {}", brief(&event.flow))
+            });
+            self.feed(
+                host,
+                Input::Event(Event {
+                    kind,
+                    origin,
+                    object: Object::Flow(event.flow),
+                }),
+            );
+        }
+        self.plan_events(host);
+    }
+
+    /// Sees to it that events are read.
+    pub(crate) fn plan_events(&mut self, host: HostId) {
+        let it = self.hosts.get_mut(host);
+        if it.node.is_some() && it.kernel.has_events() && !it.events_due {
+            it.events_due = true;
+            let life = it.life;
+            let after = self.some_time(self.scenario.event_delay_max);
+            self.plan(after, Step::ReadEvents(host, life));
+        }
+    }
+
+    fn begin_dump(&mut self, host: HostId, reason: DumpReason) {
+        self.trace.record(self.now, b"dump", || {
+            format!("{host:?} reads the table: {reason:?}")
+        });
+        self.tell(host, &Fact::DumpStarted(reason));
+        let it = self.hosts.get_mut(host);
+        let generation = it.kernel.generation();
+        it.dumps.push_back(Dump {
+            reason,
+            cursor: None,
+            generation,
+        });
+        if it.dumps.len() == 1 {
+            self.plan_dump(host);
+        }
+    }
+
+    fn plan_dump(&mut self, host: HostId) {
+        let life = self.hosts.get(host).life;
+        let after = self.some_time(Duration::from_millis(3));
+        self.plan(after, Step::ReadDump(host, life));
+    }
+
+    /// Reads a part of the table.
+    pub(crate) fn read_dump(&mut self, host: HostId) {
+        let count = self.luck.daemon.index(40) + 1;
+        let it = self.hosts.get_mut(host);
+        let Some(dump) = it.dumps.front_mut() else {
+            return;
+        };
+        let (flows, cursor) = it.kernel.dump(dump.cursor, count);
+        dump.cursor = cursor;
+        let dump = *dump;
+        for flow in flows {
+            self.trace.record(self.now, &[], || {
+                format!("{host:?} dumped {}", brief(&flow))
+            });
+            self.feed(host, Input::Dumped(flow));
+        }
+        if cursor.is_some() {
+            self.plan_dump(host);
+            return;
+        }
+        let it = self.hosts.get_mut(host);
+        it.dumps.pop_front();
+        let waiting = !it.dumps.is_empty();
+        let changed = it.kernel.generation() != dump.generation;
+        let complete = !(changed && self.luck.daemon.chance(self.scenario.dump_interrupted));
+        self.trace.record(self.now, b"dumped", || {
+            format!("{host:?} dump done: {complete}")
+        });
+        self.feed(host, Input::DumpDone { complete });
+        if waiting {
+            self.plan_dump(host);
+        }
+    }
+
+    fn plan_batch(&mut self, host: HostId) {
+        let it = self.hosts.get_mut(host);
+        if !it.batch_due && !it.outcomes_due && !it.operations.is_empty() {
+            it.batch_due = true;
+            let life = it.life;
+            let after = self.some_time(Duration::from_micros(300));
+            self.plan(after, Step::Operate(host, life));
+        }
+    }
+
+    /// Carries out a batch of operations.
+    pub(crate) fn operate(&mut self, host: HostId) {
+        let it = self.hosts.get_mut(host);
+        it.batch_due = false;
+        it.outcomes_due = true;
+        let life = it.life;
+        let count = it.operations.len().min(BATCH_LEN_MAX);
+        let batch: Vec<Operation> = it.operations.drain(..count).collect();
+        let Some(through) = batch.last().map(|operation| operation.op) else {
+            return;
+        };
+        let mut refusals = Vec::new();
+        for operation in &batch {
+            let kernel = &mut self.hosts.get_mut(host).kernel;
+            let result = if operation.create {
+                kernel.create(&operation.flow, Origin::Commit)
+            } else {
+                kernel.delete(&operation.flow, Origin::Commit)
+            };
+            if let Err(refusal) = &result {
+                refusals.push((operation.op, *refusal));
+            }
+            self.operated(host, operation, result);
+        }
+        let after = self.some_time(Duration::from_millis(4));
+        self.plan(after, Step::Outcomes(host, life, refusals, through));
+    }
+
+    fn operated(&mut self, host: HostId, operation: &Operation, result: Result<Change, Refusal>) {
+        self.counts.operations += 1;
+        self.trace.record(self.now, b"operation", || {
+            let verb = if operation.create { "create" } else { "delete" };
+            let outcome = result.as_ref().map(drop);
+            format!(
+                "{host:?} {:?} {verb} {}: {outcome:?}",
+                operation.op,
+                brief(&operation.flow)
+            )
+        });
+        if let Ok(change) = &result {
+            self.changed(host, change);
+        }
+        self.tell(host, &Fact::Operated(operation, result.map(drop)));
+    }
+
+    /// Reports what became of a batch.
+    pub(crate) fn outcomes(&mut self, host: HostId, refusals: &[(OpId, Refusal)], through: OpId) {
+        self.hosts.get_mut(host).outcomes_due = false;
+        for (op, refusal) in refusals {
+            self.feed(
+                host,
+                Input::OpRefused {
+                    op: *op,
+                    refusal: *refusal,
+                },
+            );
+        }
+        self.feed(host, Input::OpsDone { through });
+        self.tell(host, &Fact::OperationsDone(through));
+        self.plan_batch(host);
+    }
+
+    /// Removes every flow from a table.
+    pub(crate) fn empty_table(&mut self, host: HostId, origin: Origin) {
+        let keys: Vec<_> = self
+            .hosts
+            .get(host)
+            .kernel
+            .flows()
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            if let Some(change) = self.hosts.get_mut(host).kernel.remove(&key, origin) {
+                self.changed(host, &change);
+            }
+        }
+    }
+}
+
+fn effect(output: Output<'_>) -> Effect {
+    match output {
+        Output::Transmit { bytes, .. } => Effect::Transmit(bytes.to_vec()),
+        Output::Kernel { op, action } => Effect::Operation(Operation::new(op, &action)),
+        Output::Dump(reason) => Effect::Dump(reason),
+        Output::FlushKernel => Effect::FlushKernel,
+        Output::CommitDone { client, report } => Effect::CommitDone(client, report),
+        Output::CommitRefused { .. } => Effect::CommitRefused,
+        Output::Notice(notice) => Effect::Notice(notice),
+    }
+}

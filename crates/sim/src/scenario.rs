@@ -1,0 +1,336 @@
+//! What a world is like: every fault is an option.
+//!
+//! A scenario is drawn from a seed ([`Scenario::random`]) or named ([`named`]); the seed then decides
+//! the moments, so a named scenario is a family of runs as well.
+
+use std::time::Duration;
+
+use ctsync::Request;
+
+use crate::network::LinkFaults;
+use crate::random::{Percent, Random};
+
+/// Who has traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// The primary.
+    Primary,
+    /// Both hosts, each with flows of its own.
+    Both,
+}
+
+/// Something that befalls the pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incident {
+    /// No datagram passes for a while.
+    Partition,
+    /// A host's link takes no datagrams for a while.
+    Block,
+    /// A daemon dies and is started again.
+    Restart,
+    /// A host dies, its table with it, and comes back.
+    Reboot,
+    /// The backup takes over.
+    Failover,
+    /// Someone runs a command, most of which are drawn at random.
+    Request(Request),
+    /// Many changes at one moment.
+    Burst,
+}
+
+/// Settings of a world.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// How long traffic and faults last.
+    pub chaos: Duration,
+    /// Different tuples in use.
+    pub slots: u64,
+    /// Longest pause between two changes of a table.
+    pub pause_max: Duration,
+    /// Changes in a burst.
+    pub burst: u64,
+    /// Who has traffic.
+    pub traffic: Traffic,
+    /// What the link does during the chaos.
+    pub link: LinkFaults,
+    /// What else happens, drawn evenly.
+    pub incidents: Vec<Incident>,
+    /// Longest pause between two incidents.
+    pub incident_pause_max: Duration,
+    /// Flows in the primary's table before its daemon starts.
+    pub preloaded: u64,
+    /// Faults begin before the two daemons have met.
+    pub rough_start: bool,
+    /// Longest time before events are read.
+    pub event_delay_max: Duration,
+    /// Events that a socket holds.
+    pub events_len_max: usize,
+    /// Dumps that the kernel calls inconsistent, of those during which the table changed.
+    pub dump_interrupted: Percent,
+    /// Flows that a table holds.
+    pub table_len_max: usize,
+    /// Whether the backup lacks a helper.
+    pub helper_missing: bool,
+    /// Settings of both nodes.
+    pub node: NodeSettings,
+}
+
+/// The part of `ctsync::Config` that scenarios vary.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeSettings {
+    /// `ResendQueueSize`.
+    pub resend_queue_len_max: usize,
+    /// `ACKWindowSize`.
+    pub ack_window: u32,
+    /// Room of a datagram.
+    pub payload_len_max: usize,
+    /// `HashLimit`.
+    pub cache_len_max: usize,
+    /// `CommitTimeout`.
+    pub commit_timeout: Option<Duration>,
+    /// `StartupResync`.
+    pub startup_resync: bool,
+    /// `TCPWindowTracking`.
+    pub tcp_window_tracking: bool,
+    /// `NetlinkOverrunResync`.
+    pub overrun_resync: Option<Duration>,
+    /// The wall clock at the start of the world.
+    pub wall_clock: u32,
+}
+
+/// The wall clock of the captures.
+const WALL_CLOCK: u32 = 1_795_243_361;
+
+impl Scenario {
+    /// A quiet pair with moderate traffic.
+    pub const fn calm(name: &'static str) -> Self {
+        Self {
+            name,
+            chaos: Duration::from_secs(8),
+            slots: 60,
+            pause_max: Duration::from_millis(20),
+            burst: 100,
+            traffic: Traffic::Primary,
+            link: LinkFaults::NONE,
+            incidents: Vec::new(),
+            incident_pause_max: Duration::from_millis(1_500),
+            preloaded: 0,
+            rough_start: false,
+            event_delay_max: Duration::from_millis(2),
+            events_len_max: 4_096,
+            dump_interrupted: Percent(0),
+            table_len_max: 100_000,
+            helper_missing: false,
+            node: NodeSettings {
+                resend_queue_len_max: 131_072,
+                ack_window: 300,
+                payload_len_max: 1_472,
+                cache_len_max: 262_144,
+                commit_timeout: None,
+                startup_resync: false,
+                tcp_window_tracking: true,
+                overrun_resync: Some(Duration::from_secs(2)),
+                wall_clock: WALL_CLOCK,
+            },
+        }
+    }
+
+    /// The world of a seed.
+    pub fn random(seed: u64) -> Self {
+        let mut random = Random::fork(seed, "scenario");
+        let mut scenario = Self::calm("random");
+        scenario.slots = *random.pick(&[4, 20, 60, 150]).unwrap_or(&20);
+        scenario.pause_max = Duration::from_micros(random.between(2_000, 50_000));
+        scenario.burst = random.between(1, 200);
+        scenario.preloaded = if random.chance(Percent(40)) {
+            scenario.slots / 2
+        } else {
+            0
+        };
+        scenario.rough_start = random.chance(Percent(30));
+        if random.chance(Percent(30)) {
+            scenario.traffic = Traffic::Both;
+        }
+        scenario.link = random_link(&mut random);
+        scenario.incidents = random_incidents(&mut random);
+        scenario.event_delay_max = Duration::from_micros(random.between(50, 30_000));
+        scenario.events_len_max = *random.pick(&[8, 32, 4_096, 4_096]).unwrap_or(&4_096);
+        scenario.dump_interrupted = *random
+            .pick(&[Percent(0), Percent(50)])
+            .unwrap_or(&Percent(0));
+        scenario.helper_missing = random.chance(Percent(20));
+        if random.chance(Percent(10)) {
+            scenario.table_len_max = scenario.slots.try_into().unwrap_or(20);
+        }
+        scenario.node = random_settings(&mut random);
+        scenario
+    }
+}
+
+fn random_link(random: &mut Random) -> LinkFaults {
+    let faulty = random.chance(Percent(80));
+    let percent = |random: &mut Random, choices: &[u8]| {
+        Percent(
+            random
+                .pick(choices)
+                .copied()
+                .filter(|_| faulty)
+                .unwrap_or(0),
+        )
+    };
+    LinkFaults {
+        loss: percent(random, &[0, 1, 5, 10, 30]),
+        duplication: percent(random, &[0, 0, 2, 20]),
+        reordering: percent(random, &[0, 0, 2, 20]),
+        delay: Duration::from_micros(random.between(20, 3_000)),
+        jitter: Duration::from_micros(random.below(if faulty { 2_000 } else { 20 })),
+        hold: Duration::from_millis(random.between(1, 100)),
+        partitioned: false,
+    }
+}
+
+fn random_incidents(random: &mut Random) -> Vec<Incident> {
+    let mut incidents = vec![Incident::Burst];
+    // Half of the worlds have only faults that the protocol repairs by itself.
+    let gentle = [
+        Incident::Partition,
+        Incident::Block,
+        Incident::Request(Request::SendBulk),
+        Incident::Request(Request::RequestBulk),
+        Incident::Request(Request::ResyncKernel),
+    ];
+    let harsh = [
+        Incident::Restart,
+        Incident::Reboot,
+        Incident::Failover,
+        Incident::Failover,
+        Incident::Request(Request::FlushKernel),
+        Incident::Request(Request::FlushInternal),
+        Incident::Request(Request::FlushExternal),
+        Incident::Request(Request::FlushCaches),
+        Incident::Request(Request::SchedulePurge),
+    ];
+    incidents.extend(gentle.into_iter().filter(|_| random.chance(Percent(40))));
+    if random.chance(Percent(50)) {
+        incidents.extend(harsh.into_iter().filter(|_| random.chance(Percent(35))));
+    }
+    incidents
+}
+
+fn random_settings(random: &mut Random) -> NodeSettings {
+    NodeSettings {
+        resend_queue_len_max: *random.pick(&[131_072, 131_072, 4, 40]).unwrap_or(&131_072),
+        ack_window: *random.pick(&[2, 5, 20, 300]).unwrap_or(&300),
+        payload_len_max: *random.pick(&[1_472, 1_452, 600]).unwrap_or(&1_472),
+        cache_len_max: *random
+            .pick(&[262_144, 262_144, 262_144, 30])
+            .unwrap_or(&262_144),
+        commit_timeout: random
+            .chance(Percent(20))
+            .then_some(Duration::from_secs(180)),
+        startup_resync: random.chance(Percent(30)),
+        tcp_window_tracking: random.chance(Percent(50)),
+        overrun_resync: Some(Duration::from_millis(random.between(200, 3_000))),
+        wall_clock: *random
+            .pick(&[WALL_CLOCK, u32::MAX - 300])
+            .unwrap_or(&WALL_CLOCK),
+    }
+}
+
+/// The named scenarios.
+pub fn named() -> Vec<Scenario> {
+    vec![
+        Scenario::calm("calm"),
+        lossy("lossy-10", 10),
+        lossy("lossy-30", 30),
+        Scenario {
+            link: LinkFaults {
+                reordering: Percent(10),
+                duplication: Percent(10),
+                hold: Duration::from_millis(30),
+                ..LinkFaults::NONE
+            },
+            ..Scenario::calm("reordering")
+        },
+        with("partition", &[Incident::Partition, Incident::Burst]),
+        with("channel-blocked", &[Incident::Block, Incident::Burst]),
+        with("restart-under-load", &[Incident::Restart, Incident::Burst]),
+        Scenario {
+            link: lossy("", 10).link,
+            ..with(
+                "restart-lossy",
+                &[Incident::Restart, Incident::Reboot, Incident::Burst],
+            )
+        },
+        with("failover", &[Incident::Failover]),
+        Scenario {
+            link: lossy("", 10).link,
+            helper_missing: true,
+            ..with("failover-lossy", &[Incident::Failover, Incident::Partition])
+        },
+        Scenario {
+            events_len_max: 16,
+            event_delay_max: Duration::from_millis(50),
+            dump_interrupted: Percent(30),
+            ..with("overrun", &[Incident::Burst])
+        },
+        Scenario {
+            incident_pause_max: Duration::from_millis(100),
+            pause_max: Duration::from_millis(1),
+            ..with(
+                "bulk-while-destroying",
+                &[Incident::Request(Request::SendBulk)],
+            )
+        },
+        Scenario {
+            preloaded: 50,
+            incident_pause_max: Duration::from_millis(200),
+            ..with("resync-storm", &[Incident::Request(Request::RequestBulk)])
+        },
+        Scenario {
+            traffic: Traffic::Both,
+            link: lossy("", 10).link,
+            ..with("both-primary", &[Incident::Burst, Incident::Partition])
+        },
+        tight("resend-queue-overflow"),
+        Scenario {
+            slots: 3,
+            pause_max: Duration::from_millis(2),
+            link: lossy("", 5).link,
+            ..Scenario::calm("port-reuse")
+        },
+        Scenario {
+            node: NodeSettings {
+                wall_clock: u32::MAX - 200,
+                ..Scenario::calm("").node
+            },
+            ..lossy("sequence-wrap", 10)
+        },
+    ]
+}
+
+fn with(name: &'static str, incidents: &[Incident]) -> Scenario {
+    Scenario {
+        incidents: incidents.to_vec(),
+        ..Scenario::calm(name)
+    }
+}
+
+fn lossy(name: &'static str, percent: u8) -> Scenario {
+    Scenario {
+        link: LinkFaults {
+            loss: Percent(percent),
+            ..LinkFaults::NONE
+        },
+        ..Scenario::calm(name)
+    }
+}
+
+fn tight(name: &'static str) -> Scenario {
+    let mut scenario = with(name, &[Incident::Partition, Incident::Burst]);
+    scenario.node.resend_queue_len_max = 4;
+    scenario.node.ack_window = 2;
+    scenario
+}

@@ -1,0 +1,277 @@
+//! Two firewalls, the link between them, and time.
+//!
+//! The world plays the daemon's part around each node: it hands over what happens, carries out what
+//! comes out, and wakes the node when it wants to be woken. Whatever takes time (reading events and
+//! dumps, kernel operations, datagrams) is planned and happens later, so that other things come in
+//! between. Checkers are told every fact and change nothing.
+
+use std::time::Duration;
+
+use ctsync::{ClientId, Input, Instant};
+use flow::Origin;
+
+use crate::check::Checkers;
+use crate::daemon::CHANNEL;
+use crate::fact::{Fact, Scene};
+use crate::history::History;
+use crate::host::{self, Host, HostId, PerHost};
+use crate::kernel::{Change, Kernel};
+use crate::network::LinkFaults;
+use crate::random::Random;
+use crate::report::{Counts, Findings, Report};
+use crate::scenario::{Scenario, Traffic};
+use crate::schedule::{Phase, Schedule, Step};
+use crate::text::brief;
+use crate::trace::Trace;
+use crate::workload::{Share, Workload};
+
+/// Longest downtime of a daemon; it exceeds the life of a datagram.
+const DOWNTIME_MAX: Duration = Duration::from_millis(2_000);
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) now: Instant,
+    pub(crate) scenario: Scenario,
+    pub(crate) hosts: PerHost<Host>,
+    pub(crate) primary: HostId,
+    pub(crate) schedule: Schedule,
+    pub(crate) chaos: bool,
+    pub(crate) luck: Luck,
+    pub(crate) workload: Workload,
+    pub(crate) counts: Counts,
+    pub(crate) clients: u64,
+    /// The client whose commit runs at each host.
+    pub(crate) committing: PerHost<Option<ClientId>>,
+    pub(crate) link: LinkFaults,
+    history: History,
+    checkers: Checkers,
+    findings: Findings,
+    pub(crate) trace: Trace,
+}
+
+/// A generator for each part of the world.
+#[derive(Debug)]
+pub(crate) struct Luck {
+    pub(crate) network: Random,
+    pub(crate) daemon: Random,
+    pub(crate) incidents: Random,
+    pub(crate) traffic: Random,
+}
+
+impl World {
+    /// The world of a scenario and a seed, at its beginning.
+    pub fn new(scenario: Scenario, seed: u64, text: bool) -> Self {
+        let kernel = |part| {
+            let hash_seed = Random::fork(seed, part).word();
+            Kernel::new(scenario.table_len_max, scenario.events_len_max, hash_seed)
+        };
+        let mut b = kernel("kernel b");
+        b.missing_helper = scenario.helper_missing.then_some("sip");
+        Self {
+            now: Instant::default(),
+            hosts: PerHost::new(Host::new(kernel("kernel a")), Host::new(b)),
+            primary: HostId::A,
+            schedule: Schedule::default(),
+            chaos: false,
+            luck: Luck {
+                network: Random::fork(seed, "network"),
+                daemon: Random::fork(seed, "daemon"),
+                incidents: Random::fork(seed, "incidents"),
+                traffic: Random::fork(seed, "traffic"),
+            },
+            workload: Workload::new(Random::fork(seed, "workload"), scenario.slots),
+            counts: Counts::default(),
+            clients: 0,
+            committing: PerHost::default(),
+            link: if scenario.rough_start {
+                scenario.link
+            } else {
+                LinkFaults::NONE
+            },
+            history: History::default(),
+            checkers: Checkers::new(),
+            findings: Findings::default(),
+            trace: Trace::new(text),
+            scenario,
+        }
+    }
+
+    /// Lets everything happen.
+    pub fn run(mut self, seed: u64) -> Report {
+        self.begin();
+        while let Some((at, step)) = self.schedule.next() {
+            self.now = at;
+            let last = matches!(step, Step::Phase(Phase::Survived));
+            self.step(step);
+            if last || self.findings.is_full() {
+                break;
+            }
+        }
+        self.counts.compared = self.checkers.compared();
+        let (fingerprint, trace) = self.trace.finish();
+        Report {
+            scenario: self.scenario.name,
+            seed,
+            violations: self.findings.into_violations(),
+            fingerprint,
+            counts: self.counts,
+            trace,
+        }
+    }
+
+    fn begin(&mut self) {
+        for _ in 0..self.scenario.preloaded {
+            let kernel = &mut self.hosts.get_mut(self.primary).kernel;
+            if let Some(change) = self.workload.open(kernel, Share::All) {
+                self.changed(self.primary, &change);
+            }
+        }
+        for host in HostId::ALL {
+            let after = self.luck.daemon.between(0, 800);
+            self.plan(Duration::from_millis(after), Step::Start(host));
+        }
+        let chaos = if self.scenario.rough_start {
+            500
+        } else {
+            3_500
+        };
+        self.plan(Duration::from_millis(chaos), Step::Phase(Phase::Chaos));
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Arrive(host, bytes) => self.arrive(host, &bytes),
+            Step::ReadEvents(host, life) if self.lives(host, life) => self.read_events(host),
+            Step::ReadDump(host, life) if self.lives(host, life) => self.read_dump(host),
+            Step::Operate(host, life) if self.lives(host, life) => self.operate(host),
+            Step::Outcomes(host, life, refusals, through) if self.lives(host, life) => {
+                self.outcomes(host, &refusals, through);
+            }
+            Step::Wake(host, life) if self.lives(host, life) => self.wake(host),
+            Step::Unblock(host, life) if self.lives(host, life) => {
+                self.hosts.get_mut(host).blocked = false;
+                self.feed(host, Input::ChannelReady(CHANNEL));
+            }
+            Step::ReadEvents(..)
+            | Step::ReadDump(..)
+            | Step::Operate(..)
+            | Step::Outcomes(..)
+            | Step::Wake(..)
+            | Step::Unblock(..) => {}
+            Step::Start(host) => self.start(host),
+            Step::Traffic => self.traffic(),
+            Step::Incident => self.incident(),
+            Step::PartitionEnds => self.link.partitioned = false,
+            Step::PromotionStep(host) => self.promotion_step(host),
+            Step::Phase(phase) => self.phase(phase),
+        }
+    }
+
+    fn lives(&self, host: HostId, life: u32) -> bool {
+        let host = self.hosts.get(host);
+        host.life == life && host.node.is_some()
+    }
+
+    /// Faults begin or end.
+    pub(crate) fn set_chaos(&mut self, chaos: bool) {
+        self.chaos = chaos;
+        self.link = if chaos {
+            self.scenario.link
+        } else {
+            LinkFaults::NONE
+        };
+    }
+
+    /// Cuts the link for a while.
+    pub(crate) fn partition(&mut self, length: Duration) {
+        self.link.partitioned = true;
+        self.plan(length, Step::PartitionEnds);
+    }
+
+    /// A host's link takes no datagrams for a while.
+    pub(crate) fn block(&mut self, host: HostId, length: Duration) {
+        let it = self.hosts.get_mut(host);
+        if it.node.is_some() && !it.blocked {
+            it.blocked = true;
+            let life = it.life;
+            self.feed(host, Input::ChannelBlocked(CHANNEL));
+            self.plan(length, Step::Unblock(host, life));
+        }
+    }
+
+    fn start(&mut self, host: HostId) {
+        if self.hosts.get(host).node.is_some() {
+            return;
+        }
+        let config = host::config(&self.scenario, self.now);
+        let now = self.now;
+        self.hosts.get_mut(host).start(config, now);
+        self.tell(host, &Fact::Started);
+        self.drain(host);
+    }
+
+    /// A daemon dies, with its kernel if the whole host does, and is started again later.
+    pub(crate) fn stop(&mut self, host: HostId, with_kernel: bool) {
+        if self.hosts.get(host).node.is_none() {
+            return;
+        }
+        self.hosts.get_mut(host).stop();
+        *self.committing.get_mut(host) = None;
+        self.tell(host, &Fact::Stopped);
+        if with_kernel {
+            self.empty_table(host, Origin::Traffic);
+        }
+        let least = DOWNTIME_MAX / 2 + self.scenario.link.delay_max();
+        let down = self.luck.daemon.between(0, 1_000);
+        self.plan(least + Duration::from_millis(down), Step::Start(host));
+    }
+
+    /// A host's table has changed.
+    pub(crate) fn changed(&mut self, host: HostId, change: &Change) {
+        self.counts.changes += 1;
+        self.history.record(host, change);
+        self.trace.record(self.now, b"change", || {
+            format!(
+                "{host:?} kernel {:?} {:?} {}",
+                change.kind,
+                change.origin,
+                brief(&change.flow)
+            )
+        });
+        self.tell(host, &Fact::Kernel(change));
+        self.plan_events(host);
+    }
+
+    /// Who may open flows where.
+    pub(crate) const fn share(&self, host: HostId) -> Share {
+        match (self.scenario.traffic, host) {
+            (Traffic::Primary, _) => Share::All,
+            (Traffic::Both, HostId::A) => Share::Half(0),
+            (Traffic::Both, HostId::B) => Share::Half(1),
+        }
+    }
+
+    /// Tells the checkers a fact.
+    pub(crate) fn tell(&mut self, host: HostId, fact: &Fact<'_>) {
+        let scene = Scene {
+            now: self.now,
+            host,
+            hosts: &self.hosts,
+            history: &self.history,
+            scenario: &self.scenario,
+        };
+        self.checkers.observe(&scene, fact, &mut self.findings);
+    }
+
+    /// Plans a step.
+    pub(crate) fn plan(&mut self, after: Duration, step: Step) {
+        self.schedule.plan(self.now + after, step);
+    }
+
+    /// A random time of a daemon's loop.
+    pub(crate) fn some_time(&mut self, max: Duration) -> Duration {
+        let max = u64::try_from(max.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.luck.daemon.between(10, max.max(10)))
+    }
+}
