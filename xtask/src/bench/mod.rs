@@ -12,6 +12,9 @@ mod sample;
 mod sync;
 mod table;
 
+use std::fs;
+use std::thread;
+
 use testbed::{Error, Group, Implementation, Namespace, Result, catch_interrupts, ensure_packages};
 
 use crate::prepare;
@@ -49,6 +52,9 @@ fn measure(options: &Options) -> Result<()> {
         prepare::release_programs(say)?;
     }
     let _limit = prepare::TableLimit::make_room(options.flows, say)?;
+    if !options.json {
+        println!("{}", conditions()?);
+    }
     let mut samples = Vec::new();
     if options.parts.contains(&Part::Cli) {
         samples.extend(show(options, cli::measure(options)?)?);
@@ -60,6 +66,19 @@ fn measure(options: &Options) -> Result<()> {
         return Err(Error::Unexpected("nothing was measured".into()));
     }
     Ok(())
+}
+
+/// What the numbers depend on; who reads them later wants to know.
+fn conditions() -> Result<String> {
+    let read = |path: &str| fs::read_to_string(path).map_err(Error::io(path));
+    let kernel = read("/proc/sys/kernel/osrelease")?;
+    let load = read("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let kernel = kernel.trim_end();
+    Ok(format!(
+        "Linux {kernel}, {processors} processors, load {load} before the start"
+    ))
 }
 
 /// Shows the samples of one part as soon as they are complete.
