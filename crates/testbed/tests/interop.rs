@@ -176,15 +176,22 @@ fn load(node: &Namespace) -> Result<()> {
 fn wait_until_equal(kernel: &Namespace, owner: &Conntrackd, peer: &Conntrackd) -> Result<()> {
     let what = format!("{:?} and {:?} to agree", owner.process(), peer.process());
     wait_for(&what, CONVERGENCE_TIMEOUT, || {
-        let (internal, external) = (owner.internal()?, peer.external()?);
         let count = kernel.flow_count()?;
+        // Numbers first: a dump for each look would keep the daemons busy with nothing else.
+        let (own, theirs) = (
+            owner.statistics()?.internal.active,
+            peer.statistics()?.external.active,
+        );
+        let numbers = format!("the kernel holds {count} flows, internal {own}, external {theirs}");
+        if own != theirs || usize::try_from(own).is_ok_and(|own| own != count) {
+            return Ok(Progress::Waiting(numbers));
+        }
+        let (internal, external) = (owner.internal()?, peer.external()?);
         if internal == external && internal.len() == count {
             return Ok(Progress::Done(()));
         }
         let sides = difference(("internal", &internal), ("external", &external));
-        Ok(Progress::Waiting(format!(
-            "the kernel holds {count} flows, {sides}"
-        )))
+        Ok(Progress::Waiting(format!("{numbers}; {sides}")))
     })
 }
 
