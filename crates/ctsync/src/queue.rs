@@ -94,14 +94,15 @@ pub(crate) struct ResendQueue {
 }
 
 impl ResendQueue {
-    /// A queue for at most `len_max` messages.
+    /// A queue for at most `len_max` messages, and for one at least: where nothing stays, each
+    /// message falls out at once and is sent again, without end.
     pub(crate) const fn new(first: Seq, len_max: usize) -> Self {
         Self {
             row: VecDeque::new(),
             first,
             len: 0,
             flows_len: 0,
-            len_max,
+            len_max: if len_max == 0 { 1 } else { len_max },
         }
     }
 
@@ -270,6 +271,16 @@ mod tests {
         assert_eq!(queue.pop_excess(), flow(0));
         assert_eq!(queue.pop_excess(), None);
         assert_eq!(numbers(&queue), [1, 2]);
+    }
+
+    #[test]
+    fn one_message_stays_whatever_the_limit() {
+        let mut queue = ResendQueue::new(Seq(0), 0);
+        queue.push(flow(0));
+        assert_eq!(queue.pop_excess(), None);
+        queue.push(flow(1));
+        assert_eq!(queue.pop_excess(), flow(0));
+        assert_eq!(queue.pop_excess(), None);
     }
 
     #[test]

@@ -119,6 +119,8 @@ pub(crate) struct Internal {
     given_up_dead: usize,
     generation: u8,
     reading: bool,
+    /// What a new flow needs whose tuple we do not know of.
+    replace_of_new: Replace,
 }
 
 impl Internal {
@@ -133,7 +135,13 @@ impl Internal {
             given_up_dead: 0,
             generation: 0,
             reading: false,
+            replace_of_new: Replace::UntilAcknowledged,
         }
+    }
+
+    /// The peer has started after us: what it knows of our flows it knows from this life of ours.
+    pub(crate) const fn peer_is_younger(&mut self) {
+        self.replace_of_new = Replace::UntilSent;
     }
 
     /// The kernel has a new flow: what was known under its tuple is forgotten. `None` if there is
@@ -147,7 +155,7 @@ impl Internal {
         let entry = Entry::from_flow(flow, now);
         match self.table.find(&entry.key()) {
             Some(slot) => self.replace(slot, entry, stats),
-            None => self.create(entry, Replace::UntilSent, stats),
+            None => self.create(entry, self.replace_of_new, stats),
         }
     }
 

@@ -58,6 +58,9 @@ impl Node {
         if taken.greets || taken.went_back {
             self.sender.on_greeting(&mut self.internal, taken.went_back);
         }
+        if taken.greets {
+            self.internal.peer_is_younger();
+        }
         if taken.greets && !taken.first {
             self.notice(Notice::PeerRestarted);
         } else if taken.went_back {

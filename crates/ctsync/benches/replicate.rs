@@ -1,0 +1,90 @@
+//! Time that the core takes for a flow: event to datagram, datagram to cache.
+//!
+//! `cargo bench -p ctsync` prints nanoseconds per flow, best of several rounds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench prints"
+)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::Instant as Clock;
+
+use common::{at, config, deliver, event, flow, started};
+use ctsync::{Input, Node, Output};
+use flow::{EventKind, Flow};
+
+const FLOWS: usize = 200_000;
+
+/// Events between two rounds of output, as a daemon under load takes them.
+const BATCH: usize = 256;
+
+fn main() {
+    let flows: Vec<Flow<'_>> = (0..FLOWS)
+        .map(|number| flow(u32::try_from(number).unwrap()))
+        .collect();
+    let mut best: [f64; 5] = [f64::MAX; 5];
+    for _ in 0..5 {
+        let mut a = started(config(), at(0));
+        let mut b = started(config(), at(0));
+        let mut datagrams = Vec::new();
+        let times = [
+            time(|| tell(&mut a, EventKind::New, &flows, &mut datagrams)),
+            time(|| receive(&mut b, &mut datagrams)),
+            time(|| tell(&mut a, EventKind::Update, &flows, &mut datagrams)),
+            time(|| receive(&mut b, &mut datagrams)),
+            time(|| tell(&mut a, EventKind::Destroy, &flows, &mut datagrams)),
+        ];
+        for (best, time) in best.iter_mut().zip(times) {
+            *best = best.min(time);
+        }
+    }
+    let names = [
+        "send new",
+        "receive new",
+        "send update",
+        "receive update",
+        "send destroy",
+    ];
+    for (name, time) in names.iter().zip(best) {
+        println!("{name:15} {time:7.0} ns per flow");
+    }
+}
+
+/// Nanoseconds per flow.
+fn time(work: impl FnOnce()) -> f64 {
+    let start = Clock::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(u32::try_from(FLOWS).unwrap())
+}
+
+fn tell(node: &mut Node, kind: EventKind, flows: &[Flow<'_>], datagrams: &mut Vec<Vec<u8>>) {
+    for batch in flows.chunks(BATCH) {
+        for flow in batch {
+            node.handle(at(1), event(kind, flow.clone()));
+        }
+        send(node, datagrams);
+    }
+    while node.timeout().is_some_and(|due| due <= at(1)) {
+        node.handle(at(1), Input::Timeout);
+        send(node, datagrams);
+    }
+}
+
+fn send(node: &mut Node, datagrams: &mut Vec<Vec<u8>>) {
+    while let Some(output) = node.poll() {
+        if let Output::Transmit { bytes, .. } = output {
+            datagrams.push(bytes.to_vec());
+        }
+    }
+}
+
+fn receive(node: &mut Node, datagrams: &mut Vec<Vec<u8>>) {
+    for datagram in datagrams.drain(..) {
+        deliver(node, at(1), &datagram);
+        while node.poll().is_some() {}
+    }
+}
