@@ -1,48 +1,82 @@
-//! Each case of `tests/golden` is one flow and what it looks like in every form.
+//! Each case of `tests/golden` is one flow or expectation and what it looks like in every form.
 //!
-//! `flow` describes the flow; `text`, `extended`, `timestamp` and `cache` hold what stock printed
-//! for it, `xml` what `-o xml` prints. A case may leave a form out, but not `text`. With
-//! `GOLDEN_WRITE=1` the forms that exist are written anew, and the diff is to be reviewed.
+//! `flow` or `expectation` describes it; the other files hold what stock printed for it, as far as
+//! it has the form and is right, in the form of their name. A case may leave a form out, but not
+//! `text`. With `GOLDEN_WRITE=1` the forms that exist are written anew, and the diff is to be
+//! reviewed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 #[path = "golden/describe.rs"]
 mod describe;
 
-use flow::render::{self, Record, Show};
+use flow::render::{Format, Show};
 use std::fs;
 use std::path::Path;
 
-type Render = fn(&mut Vec<u8>, &Record<'_>, &Show);
+/// A form: the name of its files, and what is shown.
+struct Form {
+    name: &'static str,
+    show: Show,
+    /// Whether labels are shown (`-o labels`).
+    labels: bool,
+}
 
-const FORMS: [(&str, Render, Show); 5] = [
-    ("text", render::text, Show::TABLE),
-    (
-        "xml",
-        render::xml,
-        Show {
-            id: true,
-            ..Show::TABLE
-        },
-    ),
-    (
+const fn form(name: &'static str, show: Show) -> Form {
+    Form {
+        name,
+        show,
+        labels: false,
+    }
+}
+
+const XML: Show = Show {
+    format: Format::Xml,
+    id: true,
+    ..Show::TABLE
+};
+
+const FORMS: [Form; 8] = [
+    form("text", Show::TABLE),
+    form(
         "extended",
-        render::text,
         Show {
             extended: true,
             id: true,
             ..Show::TABLE
         },
     ),
-    (
+    form(
         "timestamp",
-        render::text,
         Show {
             time: true,
             ..Show::TABLE
         },
     ),
-    ("cache", render::text, Show::CACHE),
+    form(
+        "ktimestamp",
+        Show {
+            life: true,
+            ..Show::TABLE
+        },
+    ),
+    Form {
+        labels: true,
+        ..form("labels", Show::TABLE)
+    },
+    form("cache", Show::CACHE),
+    form("xml", XML),
+    Form {
+        labels: true,
+        ..form(
+            "xml_whole",
+            Show {
+                time: true,
+                life: true,
+                ..XML
+            },
+        )
+    },
 ];
 
 #[test]
@@ -55,21 +89,19 @@ fn every_case_renders_as_stock_does() {
             checked += check(&case);
         }
     }
-    assert!(checked > 50, "only {checked} forms found");
+    assert!(checked > 100, "only {checked} forms found");
 }
 
 /// Compares every form of a case and returns how many there were.
 fn check(case: &Path) -> usize {
-    let description = fs::read_to_string(case.join("flow")).unwrap();
     assert!(case.join("text").exists(), "{} lacks text", case.display());
     let mut checked = 0;
-    for (form, render, show) in FORMS {
-        let file = case.join(form);
+    for form in FORMS {
+        let file = case.join(form.name);
         if !file.exists() {
             continue;
         }
-        let mut out = Vec::new();
-        render(&mut out, &describe::parse(&description).record(), &show);
+        let mut out = render(case, &form);
         out.push(b'\n');
         if std::env::var_os("GOLDEN_WRITE").is_some() {
             fs::write(&file, &out).unwrap();
@@ -80,4 +112,22 @@ fn check(case: &Path) -> usize {
         checked += 1;
     }
     checked
+}
+
+fn render(case: &Path, form: &Form) -> Vec<u8> {
+    let mut out = Vec::new();
+    let Form { show, labels, .. } = form;
+    match fs::read_to_string(case.join("flow")) {
+        Ok(description) => {
+            let case = describe::flow(&description);
+            show.format.flow(&mut out, &case.record(*labels), show);
+        }
+        Err(_) => {
+            let description = fs::read_to_string(case.join("expectation")).unwrap();
+            let case = describe::expectation(&description);
+            show.format
+                .expectation(&mut out, &case.record(*labels), show);
+        }
+    }
+    out
 }

@@ -26,6 +26,14 @@ fn duration(time: Timespec) -> Duration {
     Duration::new(seconds, nanoseconds)
 }
 
+/// By how many seconds local time is ahead of UTC at a moment since 1970; 0 where no calendar
+/// holds it.
+pub fn utc_offset(since_1970: Duration) -> i32 {
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    // A zone is less than a day from UTC.
+    sys::time::local(seconds).map_or(0, |parts| i32::try_from(parts.tm_gmtoff).unwrap_or(0))
+}
+
 /// A moment as people in the machine's time zone read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
@@ -102,6 +110,18 @@ mod tests {
         let second = monotonic();
         assert!(second >= first);
         assert!(wall() > Duration::from_secs(1_700_000_000));
+    }
+
+    #[test]
+    fn local_time_is_utc_and_its_offset() {
+        let moment = Duration::from_secs(1_794_744_000);
+        let local = LocalTime::new(moment);
+        let of_day = [local.hour, local.minute, local.second].map(i64::from);
+        let seconds = of_day[0] * 3600 + of_day[1] * 60 + of_day[2];
+        // Noon in UTC.
+        let utc = 12 * 3600 + i64::from(utc_offset(moment));
+        assert_eq!(seconds, utc.rem_euclid(24 * 3600));
+        assert_eq!(utc_offset(Duration::MAX), 0);
     }
 
     /// Zones differ by less than a day from UTC, so noon of the 15th stays within its month.

@@ -16,18 +16,13 @@ enum When {
     Output(OutputWord),
 }
 
-const LATER: [(When, &str); 10] = [
+const LATER: [(When, &str); 8] = [
     (When::Table(Table::Expect), "the expectation table"),
     (When::Command(Verb::Stats), "the command `--stats'"),
     (When::Option(Id::Label), "the option `--label'"),
     (When::Option(Id::LabelAdd), "the option `--label-add'"),
     (When::Option(Id::LabelDel), "the option `--label-del'"),
     (When::Option(Id::Labelmap), "the option `--labelmap'"),
-    (When::Output(OutputWord::Xml), "the output `xml'"),
-    (
-        When::Output(OutputWord::Ktimestamp),
-        "the output `ktimestamp'",
-    ),
     (When::Output(OutputWord::Labels), "the output `labels'"),
     (When::Output(OutputWord::Save), "the output `save'"),
 ];

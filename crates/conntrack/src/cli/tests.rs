@@ -191,10 +191,8 @@ fn what_is_missing_is_named() {
         ("-L expect", "the expectation table"),
         ("-S", "the command `--stats'"),
         ("-L -l foo", "the option `--label'"),
-        ("-L -o xml", "the output `xml'"),
         ("-L -o save", "the output `save'"),
         ("-L -o labels", "the output `labels'"),
-        ("-L -o ktimestamp", "the output `ktimestamp'"),
     ] {
         refused(
             line,

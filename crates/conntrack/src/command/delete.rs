@@ -7,29 +7,33 @@
 
 use std::ops::Range;
 
+use flow::Flow;
 use flow::filter::FlowFilter;
-use flow::render::{self, Record, Show};
+use flow::render::xml::Document;
+use linux::Errno;
 use linux::table::{Batch, DumpKind, Error, Request};
-use linux::{Errno, clock};
 use nfnetlink::conntrack::request::FlowKey;
 
 use super::dump::Flows;
+use super::print::Printer;
 use super::{Console, Done, Failure, worded};
+use crate::cli::hiargs::Style;
 
-pub fn run(filter: &FlowFilter, show: &Show, console: &mut Console<'_>) -> Result<Done, Failure> {
+pub fn run(filter: &FlowFilter, style: &Style, console: &mut Console<'_>) -> Result<Done, Failure> {
     let mut flows = Flows::new(filter, DumpKind::Table);
     let mut deletion = Deletion {
         batch: Batch::open()?,
+        printer: Printer::new(style),
         lines: Vec::new(),
         count: 0,
     };
     loop {
-        let now = clock::wall().as_secs();
+        deletion.printer.look_at_clock();
         let mut outcome = Ok(());
         let out = console.out.buffer();
         let more = flows.read(|flow| {
             if outcome.is_ok() {
-                outcome = deletion.add(&Record::listed(flow, now), show, out);
+                outcome = deletion.add(flow, out);
             }
         })?;
         outcome.map_err(failure)?;
@@ -38,7 +42,10 @@ pub fn run(filter: &FlowFilter, show: &Show, console: &mut Console<'_>) -> Resul
         }
         console.out.flush_full()?;
     }
-    deletion.flush(console.out.buffer()).map_err(failure)?;
+    let out = console.out.buffer();
+    let flushed = deletion.flush(out);
+    deletion.printer.close(out);
+    flushed.map_err(failure)?;
     flows.report(console);
     Ok(Done::counted_or_failed(
         deletion.count,
@@ -50,24 +57,24 @@ fn failure(error: Error) -> Failure {
     worded(error, &[(Errno::NOENT, "such conntrack doesn't exist")])
 }
 
-struct Deletion {
+struct Deletion<'a> {
     /// Each request is known by its line.
     batch: Batch<Range<usize>>,
+    printer: Printer<'a>,
     /// The lines of the flows in the batch.
     lines: Vec<u8>,
     count: u64,
 }
 
-impl Deletion {
+impl Deletion<'_> {
     /// Adds a flow to the run, and sends the run when it is full.
-    fn add(&mut self, record: &Record<'_>, show: &Show, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn add(&mut self, flow: &Flow<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         if self.batch.is_full() {
             self.flush(out)?;
         }
         let start = self.lines.len();
-        render::text(&mut self.lines, record, show);
-        self.lines.push(b'\n');
-        let key = FlowKey::exact(record.flow);
+        self.printer.flow_line(&mut self.lines, flow);
+        let key = FlowKey::exact(flow);
         self.batch
             .push(&Request::Delete(&key), start..self.lines.len())
     }
@@ -76,12 +83,14 @@ impl Deletion {
     fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         let Self {
             batch,
+            printer,
             lines,
             count,
         } = self;
         let mut failed = None;
         batch.flush(|line, outcome| match outcome {
             Ok(()) => {
+                printer.open(out, Document::Flows);
                 out.extend_from_slice(lines.get(line).unwrap_or_default());
                 *count += 1;
             }

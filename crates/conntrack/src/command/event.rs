@@ -8,16 +8,17 @@ use std::thread;
 use std::time::Duration;
 
 use flow::filter::FlowFilter;
-use flow::render::{self, Record, Sender, Show};
+use flow::render::Sender;
 use flow::{Event, Name, Object, Origin};
 use linux::Drained;
-use linux::clock;
 use linux::poller::{Interest, Poller};
 use linux::process::{Signal, Signals};
 use linux::table::{Events, Notice, Origins, Watch};
 
+use super::print::Printer;
 use super::program::Programs;
 use super::{Console, Done, Failure};
+use crate::cli::hiargs::Style;
 use crate::cli::lowargs::EventMask;
 
 /// Receive buffer when none is asked for: room for about 25,000 events.
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 pub fn run(
     filter: &FlowFilter,
     kinds: EventMask,
-    show: &Show,
+    style: &Style,
     buffer_size: Option<u32>,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
@@ -49,7 +50,7 @@ pub fn run(
         .map_err(Failure::System)?;
     let mut watcher = Watcher {
         filter,
-        show,
+        printer: Printer::new(style),
         programs: Programs::default(),
         count: 0,
     };
@@ -63,9 +64,9 @@ pub fn run(
         if signals.receive().map_err(Failure::System)?.is_some() {
             break;
         }
-        let now = clock::wall();
+        watcher.printer.look_at_clock();
         let drained = events
-            .drain(READ_MAX, |notice| watcher.notice(notice, now, console))
+            .drain(READ_MAX, |notice| watcher.notice(notice, console))
             .map_err(Failure::System)?;
         next = Next::after(drained);
         match next {
@@ -77,6 +78,7 @@ pub fn run(
             }
         }
     }
+    watcher.printer.close(console.out.buffer());
     Ok(Done::counted(watcher.count, "flow events have been shown"))
 }
 
@@ -131,15 +133,15 @@ fn subscribe(
 
 struct Watcher<'a> {
     filter: &'a FlowFilter,
-    show: &'a Show,
+    printer: Printer<'a>,
     programs: Programs,
     count: u64,
 }
 
 impl Watcher<'_> {
-    fn notice(&mut self, notice: Notice<'_>, now: Duration, console: &mut Console<'_>) {
+    fn notice(&mut self, notice: Notice<'_>, console: &mut Console<'_>) {
         match notice {
-            Notice::Event(event) => self.event(&event.value, now, console),
+            Notice::Event(event) => self.event(&event.value, console),
             Notice::Overrun => {
                 for line in [
                     "WARNING: We have hit ENOBUFS! We are losing events.",
@@ -160,7 +162,7 @@ impl Watcher<'_> {
         }
     }
 
-    fn event(&mut self, event: &Event<'_>, now: Duration, console: &mut Console<'_>) {
+    fn event(&mut self, event: &Event<'_>, console: &mut Console<'_>) {
         let Object::Flow(flow) = &event.object else {
             return;
         };
@@ -176,16 +178,8 @@ impl Watcher<'_> {
                 None
             }
         };
-        let record = Record {
-            flow,
-            event: Some(event.kind),
-            now: now.as_secs(),
-            time: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            sender,
-        };
         let out = console.out.buffer();
-        render::text(out, &record, self.show);
-        out.push(b'\n');
+        self.printer.flow_event(out, flow, event.kind, sender);
         self.count += 1;
     }
 }

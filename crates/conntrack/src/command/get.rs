@@ -1,12 +1,12 @@
 //! `-G`: shows one flow, found by its original or its reply tuple.
 
 use flow::filter::FlowFilter;
-use flow::render::{self, Record};
 use flow::{Flow, PerDir};
+use linux::Errno;
 use linux::table::Table;
-use linux::{Errno, clock};
 use nfnetlink::conntrack::request::FlowKey;
 
+use super::print::Printer;
 use super::{Console, Done, Failure, worded};
 use crate::cli::hiargs::Lookup;
 
@@ -17,14 +17,13 @@ pub fn run(lookup: &Lookup, console: &mut Console<'_>) -> Result<Done, Failure> 
         zone: lookup.zone,
         id: None,
     };
-    let now = clock::wall().as_secs();
+    let mut printer = Printer::new(&lookup.style);
     let out = console.out.buffer();
     let mut count = 0;
     let mut malformed = None;
     let found = Table::open()?.get(&key, |message| match message.flow() {
         Ok(flow) if is_wanted(&lookup.filter, &flow.value) => {
-            render::text(out, &Record::listed(&flow.value, now), &lookup.show);
-            out.push(b'\n');
+            printer.flow(out, &flow.value);
             count += 1;
         }
         Ok(_) => {}
@@ -38,6 +37,7 @@ pub fn run(lookup: &Lookup, console: &mut Console<'_>) -> Result<Done, Failure> 
         ];
         worded(error, &words)
     })?;
+    printer.close(out);
     if let Some(reason) = malformed {
         return Err(linux::table::Error::from(reason).into());
     }

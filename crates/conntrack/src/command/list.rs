@@ -1,27 +1,27 @@
 //! `-L`: shows the flows that match.
 
 use flow::filter::FlowFilter;
-use flow::render::{self, Record, Show};
-use linux::clock;
 use linux::table::DumpKind;
 
 use super::dump::Flows;
+use super::print::Printer;
 use super::{Console, Done, Failure};
+use crate::cli::hiargs::Style;
 
 pub fn run(
     filter: &FlowFilter,
     kind: DumpKind,
-    show: &Show,
+    style: &Style,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
     let mut flows = Flows::new(filter, kind);
+    let mut printer = Printer::new(style);
     let mut count = 0;
     loop {
-        let now = clock::wall().as_secs();
+        printer.look_at_clock();
         let out = console.out.buffer();
         let more = flows.read(|flow| {
-            render::text(out, &Record::listed(flow, now), show);
-            out.push(b'\n');
+            printer.flow(out, flow);
             count += 1;
         })?;
         if !more {
@@ -29,6 +29,7 @@ pub fn run(
         }
         console.out.flush_full()?;
     }
+    printer.close(console.out.buffer());
     flows.report(console);
     Ok(Done::counted(count, "flow entries have been shown"))
 }

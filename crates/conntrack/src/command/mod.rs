@@ -18,6 +18,7 @@ mod event;
 mod flush;
 mod get;
 mod list;
+mod print;
 mod program;
 mod update;
 
@@ -139,22 +140,26 @@ fn worded(error: table::Error, words: &[(Errno, &'static str)]) -> Failure {
 pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
     let done = match job {
         Job::Help(_) | Job::Version => Ok(Done::SILENT),
-        Job::List { filter, kind, show } => list::run(filter, *kind, show, console),
+        Job::List {
+            filter,
+            kind,
+            style,
+        } => list::run(filter, *kind, style, console),
         Job::Count => count::run(console),
         Job::Follow {
             filter,
             events,
-            show,
+            style,
             buffer_size,
-        } => event::run(filter, *events, show, *buffer_size, console),
+        } => event::run(filter, *events, style, *buffer_size, console),
         Job::Get(lookup) => get::run(lookup, console),
         Job::Create { flow, or_update } => create::run(flow.as_deref(), *or_update),
         Job::Update {
             filter,
             change,
-            show,
-        } => update::run(filter, change, show, console),
-        Job::Delete { filter, show } => delete::run(filter, show, console),
+            style,
+        } => update::run(filter, change, style, console),
+        Job::Delete { filter, style } => delete::run(filter, style, console),
         Job::Flush(family) => flush::run(*family),
     };
     // What was shown before a failure is shown all the same.

@@ -5,26 +5,26 @@
 //! before it can be shown was changed all the same: a timeout of 0 ends it (compat: cli-28).
 
 use flow::filter::FlowFilter;
-use flow::render::{self, Record, Show};
 use linux::table::{Batch, DumpKind, Error, Request, Table};
-use linux::{Errno, SystemError, clock};
+use linux::{Errno, SystemError};
 use nfnetlink::conntrack::request::FlowKey;
 
 use super::dump::Flows;
+use super::print::Printer;
 use super::{Console, Done, Failure};
-use crate::cli::hiargs::Change;
+use crate::cli::hiargs::{Change, Style};
 
 pub fn run(
     filter: &FlowFilter,
     change: &Change,
-    show: &Show,
+    style: &Style,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
     let mut flows = Flows::new(filter, DumpKind::Table);
     let mut updating = Updating {
         batch: Batch::open()?,
         table: Table::open()?,
-        show: *show,
+        printer: Printer::new(style),
         count: 0,
     };
     loop {
@@ -41,7 +41,10 @@ pub fn run(
         }
         console.out.flush_full()?;
     }
-    updating.flush(console.out.buffer())?;
+    let out = console.out.buffer();
+    let flushed = updating.flush(out);
+    updating.printer.close(out);
+    flushed?;
     flows.report(console);
     Ok(Done::counted_or_failed(
         updating.count,
@@ -49,14 +52,14 @@ pub fn run(
     ))
 }
 
-struct Updating {
+struct Updating<'a> {
     batch: Batch<FlowKey>,
     table: Table,
-    show: Show,
+    printer: Printer<'a>,
     count: u64,
 }
 
-impl Updating {
+impl Updating<'_> {
     /// Adds a change to the run, and sends the run when it is full.
     fn add(
         &mut self,
@@ -80,20 +83,19 @@ impl Updating {
             Err(error) if error.errno == Errno::NOENT => {}
             Err(error) => failed = failed.take().or(Some(error)),
         });
-        let now = clock::wall().as_secs();
+        self.printer.look_at_clock();
         for key in changed {
             self.count += 1;
-            self.show_flow(&key, now, out)?;
+            self.show_flow(&key, out)?;
         }
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn show_flow(&mut self, key: &FlowKey, now: u64, out: &mut Vec<u8>) -> Result<(), Error> {
-        let show = self.show;
-        let found = self.table.get(key, |message| {
+    fn show_flow(&mut self, key: &FlowKey, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Self { table, printer, .. } = self;
+        let found = table.get(key, |message| {
             if let Ok(flow) = message.flow() {
-                render::text(out, &Record::listed(&flow.value, now), &show);
-                out.push(b'\n');
+                printer.flow(out, &flow.value);
             }
         });
         match found {

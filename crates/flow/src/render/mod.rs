@@ -1,9 +1,10 @@
-//! Flows as text for people and programs.
+//! Flows and expectations as text for people and programs.
 //!
 //! There is one walk over a flow. It decides what is known and wanted (`item`) and hands each
 //! thing as an [`Item`] to a sink, which decides how it looks. A format is therefore an order of
 //! [`Field`]s and one `match` over [`Item`]; a new attribute is one variant of each, and the
-//! compiler names every format that has to learn it.
+//! compiler names every format that has to learn it. The two formats that must not lose anything,
+//! `save` and `json`, take a flow apart without a rest instead, to the same effect.
 //!
 //! Rendering appends to the caller's buffer and allocates nothing itself, so that a listing of a
 //! million flows costs a few hundred nanoseconds each.
@@ -11,24 +12,64 @@
 use alloc::vec::Vec;
 
 use crate::event::EventKind;
-use crate::flow::{Counters, Flow, Mark, Name, Zone};
+use crate::expectation::Expectation;
+use crate::flow::{Counters, Flow, Mark, Name, Timestamp, Zone};
+use crate::label_map::LabelMap;
 use crate::protocol::{Family, Protocol};
 use crate::status::Status;
 use crate::tuple::{Dir, Tuple};
 
 pub mod bytes;
+pub mod labels;
 pub mod text;
+pub mod time;
 pub mod xml;
+
+mod expectation;
+
+use labels::LabelSet;
+
+/// How things look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One line of fields.
+    #[default]
+    Text,
+    /// One XML element per line.
+    Xml,
+}
+
+impl Format {
+    /// Renders a flow, without the line's end.
+    pub fn flow(self, out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
+        match self {
+            Self::Text => text(out, record, show),
+            Self::Xml => xml(out, record, show),
+        }
+    }
+
+    /// Renders an expectation, without the line's end.
+    pub fn expectation(self, out: &mut Vec<u8>, record: &Expected<'_>, show: &Show) {
+        match self {
+            Self::Text => expectation::text(out, record, show),
+            Self::Xml => expectation::xml(out, record, show),
+        }
+    }
+}
 
 /// What is to be shown beyond what every line has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Show {
+    /// How it looks (`-o xml`).
+    pub format: Format,
     /// The layer 3 protocol in front (`-o extended`).
     pub extended: bool,
     /// The kernel's id (`-o id`).
     pub id: bool,
     /// When an event happened (`-o timestamp`).
     pub time: bool,
+    /// When the flow began and ended (`-o ktimestamp`).
+    pub life: bool,
     /// The remaining life. The daemon's cache dumps leave it out.
     pub timeout: bool,
 }
@@ -36,9 +77,11 @@ pub struct Show {
 impl Show {
     /// What `conntrack` shows without options.
     pub const TABLE: Self = Self {
+        format: Format::Text,
         extended: false,
         id: false,
         time: false,
+        life: false,
         timeout: true,
     };
 
@@ -47,6 +90,12 @@ impl Show {
         timeout: false,
         ..Self::TABLE
     };
+}
+
+impl Default for Show {
+    fn default() -> Self {
+        Self::TABLE
+    }
 }
 
 /// The program whose request caused an event.
@@ -58,11 +107,11 @@ pub struct Sender<'a> {
     pub program: Option<Name<'a>>,
 }
 
-/// A flow and what is known beside it.
-#[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    /// The flow; an entry of the external cache has no reply tuple.
-    pub flow: &'a Flow<'a>,
+/// A flow or an expectation, and what is known beside it.
+#[derive(Debug)]
+pub struct Record<'a, T = Flow<'a>> {
+    /// The flow or expectation; a flow of the external cache has no reply tuple.
+    pub object: &'a T,
     /// What happened to it, `None` in a listing.
     pub event: Option<EventKind>,
     /// Seconds since 1970: the end of a life span that has none yet.
@@ -71,18 +120,33 @@ pub struct Record<'a> {
     pub time: u64,
     /// Who asked for it, `None` for traffic.
     pub sender: Option<Sender<'a>>,
+    /// The names of labels, if labels are to be shown.
+    pub labels: Option<&'a LabelMap>,
+    /// By how many seconds local time is ahead of UTC at a moment, in seconds since 1970.
+    pub utc_offset: fn(u64) -> i32,
 }
 
-impl<'a> Record<'a> {
-    /// A flow of a listing made at `now`, seconds since 1970.
-    pub const fn listed(flow: &'a Flow<'a>, now: u64) -> Self {
+/// An expectation, and what is known beside it.
+pub type Expected<'a> = Record<'a, Expectation<'a>>;
+
+impl<'a, T> Record<'a, T> {
+    /// A flow or expectation of a listing made at `now`, seconds since 1970; in UTC.
+    pub const fn listed(object: &'a T, now: u64) -> Self {
         Self {
-            flow,
+            object,
             event: None,
             now,
             time: 0,
             sender: None,
+            labels: None,
+            utc_offset: |_| 0,
         }
+    }
+
+    /// A moment, in nanoseconds since 1970, on the local calendar.
+    fn local(&self, nanos: u64) -> time::Calendar {
+        let offset = (self.utc_offset)(nanos / bytes::NANOS_PER_SECOND);
+        time::Calendar::new(nanos, offset)
     }
 }
 
@@ -121,12 +185,18 @@ pub enum Field {
     Zone,
     /// Age, or length of life.
     Age,
+    /// When the flow began.
+    Start,
+    /// When the flow ended.
+    Stop,
     /// Helper.
     Helper,
     /// Reference count.
     Use,
     /// The kernel's id.
     Id,
+    /// Labels.
+    Labels,
     /// Program that caused the event.
     Sender,
 }
@@ -191,12 +261,18 @@ pub enum Item<'a> {
     Zone(Zone),
     /// Age, or length of life, in whole seconds.
     Age(u64),
+    /// When the flow began, in nanoseconds since 1970 and in local time.
+    Start(u64, time::Calendar),
+    /// When the flow ended, likewise.
+    Stop(u64, time::Calendar),
     /// Helper.
     Helper(Name<'a>),
     /// Reference count.
     Use(u32),
     /// The kernel's id.
     Id(u32),
+    /// Labels, at least one.
+    Labels(LabelSet<'a>),
     /// Program that caused the event.
     Sender(Sender<'a>),
 }
@@ -218,7 +294,7 @@ pub fn walk(record: &Record<'_>, show: &Show, order: &[Field], sink: &mut impl S
 
 /// What stands at one place; `None` when it is unknown or not wanted.
 fn item<'a>(record: &Record<'a>, show: &Show, field: Field) -> Option<Item<'a>> {
-    let flow = record.flow;
+    let flow = record.object;
     match field {
         Field::Time => show
             .time
@@ -241,20 +317,36 @@ fn item<'a>(record: &Record<'a>, show: &Show, field: Field) -> Option<Item<'a>> 
         Field::Secctx => flow.secctx.map(Item::Secctx),
         Field::Zone => flow.zone.map(Item::Zone),
         Field::Age => age(record).map(Item::Age),
+        Field::Start => life(record, show, |life| Some(life.start))
+            .map(|(nanos, local)| Item::Start(nanos, local)),
+        Field::Stop => {
+            life(record, show, |life| life.stop).map(|(nanos, local)| Item::Stop(nanos, local))
+        }
         Field::Helper => flow.helper.map(|helper| Item::Helper(helper.name)),
         Field::Use => flow.use_count.map(Item::Use),
         Field::Id => flow.id.filter(|_| show.id).map(Item::Id),
+        Field::Labels => LabelSet::new(flow.labels.as_ref()?, record.labels?).map(Item::Labels),
         Field::Sender => record.sender.map(Item::Sender),
     }
 }
 
 /// Whole seconds from start to stop, or to now; each is cut to seconds first, as stock does.
 fn age(record: &Record<'_>) -> Option<u64> {
-    let life = record.flow.timestamp?;
+    let life = record.object.timestamp?;
     let stop = life
         .stop
         .map_or(record.now, |stop| stop / bytes::NANOS_PER_SECOND);
     Some(stop.saturating_sub(life.start / bytes::NANOS_PER_SECOND))
+}
+
+/// A moment of a flow's life, if it is wanted, and what the calendar says of it.
+fn life(
+    record: &Record<'_>,
+    show: &Show,
+    moment: impl Fn(Timestamp) -> Option<u64>,
+) -> Option<(u64, time::Calendar)> {
+    let life = record.object.timestamp.filter(|_| show.life)?;
+    moment(life).map(|nanos| (nanos, record.local(nanos)))
 }
 
 /// Renders a record as one line of text, without the line's end.

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use super::time::{self, Calendar};
 use super::{Assurance, Field, Item, Record, Show, Sink, bytes};
 use crate::event::EventKind;
 use crate::flow::{Counters, Name};
@@ -13,7 +14,7 @@ use crate::protocol::Protocol;
 use crate::tuple::{Dir, L4, Tuple};
 
 /// The order of the fields in a line.
-const ORDER: [Field; 23] = [
+const ORDER: [Field; 26] = [
     Field::Time,
     Field::Event,
     Field::Family,
@@ -33,9 +34,12 @@ const ORDER: [Field; 23] = [
     Field::Secctx,
     Field::Zone,
     Field::Age,
+    Field::Start,
+    Field::Stop,
     Field::Helper,
     Field::Use,
     Field::Id,
+    Field::Labels,
     Field::Sender,
 ];
 
@@ -63,7 +67,7 @@ impl Sink for Line<'_> {
         // A tab follows the time instead of a blank.
         self.separate = !matches!(item, Item::Time(_));
         match item {
-            Item::Time(nanos) => self.time(nanos),
+            Item::Time(nanos) => time(self.out, nanos),
             Item::Event(kind) => self.word(tag(kind)),
             Item::Family(family) => self.protocol_column(family.name(), family.number()),
             Item::Protocol(protocol) => self.protocol(protocol),
@@ -82,9 +86,17 @@ impl Sink for Line<'_> {
             Item::Secctx(name) => self.name("secctx=", name),
             Item::Zone(zone) => self.number("zone=", zone.0),
             Item::Age(seconds) => self.number("delta-time=", seconds),
+            Item::Start(_, local) => self.moment("[start=", &local),
+            Item::Stop(_, local) => self.moment("[stop=", &local),
             Item::Helper(name) => self.name("helper=", name),
             Item::Use(count) => self.number("use=", count),
             Item::Id(id) => self.number("id=", id),
+            Item::Labels(labels) => {
+                self.word("labels=");
+                labels.words(self.out, "", ",");
+                // The one behind the last.
+                self.out.pop();
+            }
             Item::Sender(sender) => {
                 self.number("[USERSPACE] portid=", sender.port);
                 if let Some(program) = sender.program {
@@ -96,12 +108,53 @@ impl Sink for Line<'_> {
 }
 
 /// The tag of an event, right-aligned in nine columns.
-const fn tag(kind: EventKind) -> &'static str {
+pub(super) const fn tag(kind: EventKind) -> &'static str {
     match kind {
         EventKind::New => "    [NEW]",
         EventKind::Update => " [UPDATE]",
         EventKind::Destroy => "[DESTROY]",
     }
+}
+
+/// `[SECONDS.MICROS]` and a tab.
+pub(super) fn time(out: &mut Vec<u8>, nanos: u64) {
+    out.push(b'[');
+    bytes::decimal_padded(out, nanos / bytes::NANOS_PER_SECOND, 8);
+    out.push(b'.');
+    bytes::decimal_padded(out, nanos % bytes::NANOS_PER_SECOND / 1000, 6);
+    out.extend_from_slice(b"]\t");
+}
+
+/// A tuple without its zone, the addresses behind these labels.
+pub(super) fn tuple_named(out: &mut Vec<u8>, src: &str, dst: &str, tuple: &Tuple) {
+    out.extend_from_slice(src.as_bytes());
+    bytes::address(out, tuple.addrs.src());
+    out.extend_from_slice(dst.as_bytes());
+    bytes::address(out, tuple.addrs.dst());
+    match tuple.l4 {
+        L4::Tcp(p) | L4::Udp(p) | L4::UdpLite(p) | L4::Sctp(p) | L4::Dccp(p) => {
+            number(out, " sport=", p.src);
+            number(out, " dport=", p.dst);
+        }
+        L4::Icmp(icmp) | L4::Icmpv6(icmp) => {
+            number(out, " type=", icmp.kind);
+            number(out, " code=", icmp.code);
+            number(out, " id=", icmp.id);
+        }
+        L4::Gre(keys) => {
+            out.extend_from_slice(b" srckey=0x");
+            bytes::hex(out, keys.src);
+            out.extend_from_slice(b" dstkey=0x");
+            bytes::hex(out, keys.dst);
+        }
+        L4::Other(_) => {}
+    }
+}
+
+/// A label and a number.
+pub(super) fn number(out: &mut Vec<u8>, label: &str, value: impl Into<u64>) {
+    out.extend_from_slice(label.as_bytes());
+    bytes::decimal(out, value);
 }
 
 impl Line<'_> {
@@ -110,13 +163,7 @@ impl Line<'_> {
     }
 
     fn number(&mut self, label: &str, value: impl Into<u64>) {
-        self.word(label);
-        bytes::decimal(self.out, value);
-    }
-
-    fn hex(&mut self, label: &str, value: u16) {
-        self.word(label);
-        bytes::hex(self.out, value);
+        number(self.out, label, value);
     }
 
     fn name(&mut self, label: &str, name: Name<'_>) {
@@ -124,13 +171,10 @@ impl Line<'_> {
         bytes::escaped(self.out, name.as_bytes());
     }
 
-    /// `[SECONDS.MICROS]` and a tab.
-    fn time(&mut self, nanos: u64) {
-        self.out.push(b'[');
-        bytes::decimal_padded(self.out, nanos / bytes::NANOS_PER_SECOND, 8);
-        self.out.push(b'.');
-        bytes::decimal_padded(self.out, nanos % bytes::NANOS_PER_SECOND / 1000, 6);
-        self.word("]\t");
+    fn moment(&mut self, label: &str, time: &Calendar) {
+        self.word(label);
+        time::ctime(self.out, time);
+        self.out.push(b']');
     }
 
     fn protocol(&mut self, protocol: Protocol) {
@@ -145,26 +189,7 @@ impl Line<'_> {
     }
 
     fn tuple(&mut self, tuple: &Tuple) {
-        self.word("src=");
-        bytes::address(self.out, tuple.addrs.src());
-        self.word(" dst=");
-        bytes::address(self.out, tuple.addrs.dst());
-        match tuple.l4 {
-            L4::Tcp(p) | L4::Udp(p) | L4::UdpLite(p) | L4::Sctp(p) | L4::Dccp(p) => {
-                self.number(" sport=", p.src);
-                self.number(" dport=", p.dst);
-            }
-            L4::Icmp(icmp) | L4::Icmpv6(icmp) => {
-                self.number(" type=", icmp.kind);
-                self.number(" code=", icmp.code);
-                self.number(" id=", icmp.id);
-            }
-            L4::Gre(keys) => {
-                self.hex(" srckey=0x", keys.src);
-                self.hex(" dstkey=0x", keys.dst);
-            }
-            L4::Other(_) => {}
-        }
+        tuple_named(self.out, "src=", " dst=", tuple);
     }
 
     fn counters(&mut self, counters: Counters) {

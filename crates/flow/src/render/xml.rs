@@ -1,13 +1,15 @@
 //! XML: one `<flow>` element per line, without white space inside.
 //!
-//! Structure and order are stock's. Two things are not, since no reader can have relied on them
-//! (compat: cli-49): states of SCTP and DCCP have their own names instead of TCP's, and an ICMP
-//! flow shows its type, code and id. Foreign names are escaped.
+//! Structure and order are stock's. Some things are not, since no reader can have relied on them
+//! (compat: cli-49): states of SCTP and DCCP have their own names instead of TCP's, an ICMP flow
+//! shows its type, code and id, and an offloaded flow says so. Foreign names are escaped.
 //!
-//! The document around the elements is the caller's business; `conntrackd -x` has none.
+//! The document around the elements is the caller's business ([`Document`]); `conntrackd -x` has
+//! none.
 
 use alloc::vec::Vec;
 
+use super::time::Calendar;
 use super::{Field, Item, Record, Show, Sink, bytes};
 use crate::event::EventKind;
 use crate::flow::Name;
@@ -30,10 +32,11 @@ const REPLY: [Field; 3] = [
 const NO_REPLY: &str = "<layer3 protonum=\"0\" protoname=\"unknown\"><src></src><dst></dst>\
      </layer3><layer4 protonum=\"0\" protoname=\"unknown\"></layer4>";
 
-const INDEPENDENT: [Field; 8] = [
+const INDEPENDENT: [Field; 9] = [
     Field::State,
     Field::Timeout,
     Field::Mark,
+    Field::Labels,
     Field::Secmark,
     Field::Secctx,
     Field::Zone,
@@ -41,31 +44,63 @@ const INDEPENDENT: [Field; 8] = [
     Field::Id,
 ];
 
+/// What encloses the elements. Without an element there is nothing at all: an empty output
+/// means that there are no entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// Of flows.
+    Flows,
+    /// Of expectations.
+    Expectations,
+}
+
+impl Document {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Flows => "conntrack",
+            Self::Expectations => "expect",
+        }
+    }
+
+    /// Appends the lines in front of the first element.
+    pub fn open(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<");
+        out.extend_from_slice(self.name().as_bytes());
+        out.extend_from_slice(b">\n");
+    }
+
+    /// Appends the line behind the last element.
+    pub fn close(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"</");
+        out.extend_from_slice(self.name().as_bytes());
+        out.extend_from_slice(b">\n");
+    }
+}
+
 /// Renders a record as one element, without a line's end.
 pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
     let mut xml = Xml { out };
-    xml.raw(match record.event {
-        None => "<flow>",
-        Some(EventKind::New) => "<flow type=\"new\">",
-        Some(EventKind::Update) => "<flow type=\"update\">",
-        Some(EventKind::Destroy) => "<flow type=\"destroy\">",
-    });
+    xml.start(record.event);
     xml.raw("<meta direction=\"original\">");
     super::walk(record, show, &ORIGINAL, &mut xml);
     xml.raw("</meta><meta direction=\"reply\">");
-    match record.flow.reply {
+    match record.object.reply {
         Some(_) => super::walk(record, show, &REPLY, &mut xml),
         None => xml.raw(NO_REPLY),
     }
     xml.raw("</meta>");
     xml.independent(record, show);
+    if show.time {
+        let nanos = record.object.event_time.unwrap_or(record.time);
+        xml.when(&record.local(nanos));
+    }
     super::walk(record, show, &[Field::Helper], &mut xml);
     xml.raw("</flow>");
 }
 
 /// Elements in the making.
-struct Xml<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Xml<'a> {
+    pub(super) out: &'a mut Vec<u8>,
 }
 
 impl Sink for Xml<'_> {
@@ -86,14 +121,21 @@ impl Sink for Xml<'_> {
             Item::Secctx(name) => self.name("secctx", name),
             Item::Use(count) => self.number("use", count),
             Item::Id(id) => self.number("id", id),
+            Item::Start(nanos, _) => self.number("start", nanos),
+            Item::Stop(nanos, _) => self.number("stop", nanos),
             Item::Age(seconds) => self.number("deltatime", seconds),
+            Item::Labels(labels) => {
+                self.raw("<labels>");
+                labels.words(self.out, "<label>", "</label>");
+                self.raw("</labels>");
+            }
             Item::Helper(name) => self.name("helper", name),
+            Item::Unreplied => self.raw("<unreplied/>"),
             // Attributes of other elements, or not part of this format.
             Item::Time(_)
             | Item::Event(_)
             | Item::Family(_)
             | Item::Protocol(_)
-            | Item::Unreplied
             | Item::Assurance(_)
             | Item::Sender(_) => {}
         }
@@ -101,11 +143,21 @@ impl Sink for Xml<'_> {
 }
 
 impl Xml<'_> {
-    fn raw(&mut self, text: &str) {
+    /// The start of the element of an entry.
+    pub(super) fn start(&mut self, event: Option<EventKind>) {
+        self.raw(match event {
+            None => "<flow>",
+            Some(EventKind::New) => "<flow type=\"new\">",
+            Some(EventKind::Update) => "<flow type=\"update\">",
+            Some(EventKind::Destroy) => "<flow type=\"destroy\">",
+        });
+    }
+
+    pub(super) fn raw(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn element(&mut self, tag: &str, content: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn element(&mut self, tag: &str, content: impl FnOnce(&mut Vec<u8>)) {
         self.raw("<");
         self.raw(tag);
         self.raw(">");
@@ -115,7 +167,7 @@ impl Xml<'_> {
         self.raw(">");
     }
 
-    fn number(&mut self, tag: &str, value: impl Into<u64>) {
+    pub(super) fn number(&mut self, tag: &str, value: impl Into<u64>) {
         self.element(tag, |out| bytes::decimal(out, value));
     }
 
@@ -126,12 +178,12 @@ impl Xml<'_> {
         });
     }
 
-    fn name(&mut self, tag: &str, name: Name<'_>) {
+    pub(super) fn name(&mut self, tag: &str, name: Name<'_>) {
         self.element(tag, |out| escaped(out, name.as_bytes()));
     }
 
     /// The start of an element that names a protocol and its number.
-    fn protocol(&mut self, tag: &str, number: u8, name: Option<&str>) {
+    pub(super) fn protocol(&mut self, tag: &str, number: u8, name: Option<&str>) {
         self.raw("<");
         self.raw(tag);
         self.raw(" protonum=\"");
@@ -148,7 +200,13 @@ impl Xml<'_> {
         self.element("dst", |out| bytes::address(out, tuple.addrs.dst()));
         self.raw("</layer3>");
         self.protocol("layer4", protocol.0, protocol.name());
-        match tuple.l4 {
+        self.l4(&tuple.l4);
+        self.raw("</layer4>");
+    }
+
+    /// Ports, keys or ICMP fields.
+    pub(super) fn l4(&mut self, l4: &L4) {
+        match *l4 {
             L4::Tcp(p) | L4::Udp(p) | L4::UdpLite(p) | L4::Sctp(p) | L4::Dccp(p) => {
                 self.number("sport", p.src);
                 self.number("dport", p.dst);
@@ -164,7 +222,19 @@ impl Xml<'_> {
             }
             L4::Other(_) => {}
         }
-        self.raw("</layer4>");
+    }
+
+    /// When an event happened.
+    pub(super) fn when(&mut self, time: &Calendar) {
+        self.raw("<when>");
+        self.number("hour", time.hour);
+        self.element("min", |out| bytes::decimal_padded(out, time.minute, 2));
+        self.element("sec", |out| bytes::decimal_padded(out, time.second, 2));
+        self.number("wday", time.weekday + 1);
+        self.number("day", time.day);
+        self.number("month", time.month);
+        self.number("year", time.year);
+        self.raw("</when>");
     }
 
     /// What belongs to no direction; nothing at all if there is nothing.
@@ -173,18 +243,45 @@ impl Xml<'_> {
         self.raw("<meta direction=\"independent\">");
         let empty = self.out.len();
         super::walk(record, show, &INDEPENDENT, self);
-        // Both can hold for an offloaded flow too, so they are not `Item::Assurance`.
-        if record.flow.has_status(Status::ASSURED) {
+        // Several can hold for an offloaded flow, so they are not `Item::Assurance`.
+        let flow = record.object;
+        if flow.has_status(Status::ASSURED) {
             self.raw("<assured/>");
         }
-        if matches!(record.flow.status, Some(status) if !status.contains(Status::SEEN_REPLY)) {
-            self.raw("<unreplied/>");
+        super::walk(record, show, &[Field::Unreplied], self);
+        if flow.has_status(Status::OFFLOAD) {
+            self.raw("<offload/>");
         }
-        super::walk(record, show, &[Field::Age], self);
+        if flow.has_status(Status::HW_OFFLOAD) {
+            self.raw("<hw-offload/>");
+        }
+        self.life(record, show);
         if self.out.len() == empty {
             self.out.truncate(start);
         } else {
             self.raw("</meta>");
+        }
+    }
+}
+
+impl Xml<'_> {
+    /// When the flow lived, and how long: from nanosecond to nanosecond if it has ended, where a
+    /// line of text counts from second to second (compat: cli-52).
+    fn life(&mut self, record: &Record<'_>, show: &Show) {
+        let Some(life) = record.object.timestamp else {
+            return;
+        };
+        if show.life {
+            self.raw("<timestamp>");
+            super::walk(record, show, &[Field::Start, Field::Stop], self);
+            self.raw("</timestamp>");
+        }
+        match life.stop {
+            Some(stop) => {
+                let seconds = stop.saturating_sub(life.start) / bytes::NANOS_PER_SECOND;
+                self.number("deltatime", seconds);
+            }
+            None => super::walk(record, show, &[Field::Age], self),
         }
     }
 }

@@ -1,62 +1,87 @@
-//! The language of the `flow` files: one `key = value` per line.
+//! The language of the `flow` and `expectation` files: one `key = value` per line.
 //!
-//! Keys are those of `Flow`; a tuple is written as protocol, source, destination and the
+//! Keys are those of `Flow` and `Expectation`; a tuple is written as protocol, source, destination and the
 //! protocol's own numbers. A key that is not known fails the test.
 
 use flow::render::{Record, Sender};
 use flow::{
-    Counters, DccpInfo, DccpState, EventKind, Flow, Helper, Icmp, Keys, L4, Mark, Name, PerDir,
-    Ports, ProtoInfo, Protocol, SctpInfo, SctpState, Status, TcpInfo, TcpState, Timestamp, Tuple,
-    Zone,
+    Counters, DccpInfo, DccpState, EventKind, Expectation, ExpectationFlags, Flow, Helper, Icmp,
+    Keys, L4, LabelMap, Labels, Mark, Name, PerDir, Ports, ProtoInfo, Protocol, SctpInfo,
+    SctpState, Status, TcpInfo, TcpState, Timestamp, Tuple, Zone,
 };
 use std::collections::HashMap;
 
-/// A flow of a case, and what is known beside it.
-pub struct Case<'a> {
-    flow: Flow<'a>,
+/// The flow or expectation of a case, and what is known beside it.
+pub struct Case<'a, T> {
+    object: T,
+    beside: Beside<'a>,
+}
+
+/// What is known beside a flow or an expectation.
+#[derive(Default)]
+struct Beside<'a> {
     event: Option<EventKind>,
     now: u64,
     time: u64,
     sender: Option<Sender<'a>>,
+    names: LabelMap,
 }
 
-impl Case<'_> {
-    pub fn record(&self) -> Record<'_> {
+impl<T> Case<'_, T> {
+    pub fn record(&self, labels: bool) -> Record<'_, T> {
+        let Beside {
+            event, now, time, ..
+        } = self.beside;
         Record {
-            flow: &self.flow,
-            event: self.event,
-            now: self.now,
-            time: self.time,
-            sender: self.sender,
+            event,
+            time,
+            sender: self.beside.sender,
+            labels: labels.then_some(&self.beside.names),
+            ..Record::listed(&self.object, now)
         }
     }
 }
 
-/// Reads a description; a word that it does not know fails the test.
-pub fn parse(description: &str) -> Case<'_> {
-    let mut values: HashMap<_, _> = description
+impl<'a> Beside<'a> {
+    /// Takes a key that flows and expectations share.
+    fn take(&mut self, key: &str, value: &'a str) {
+        match key {
+            "event" => self.event = Some(event(value)),
+            "now" => self.now = number(value),
+            "time" => self.time = number(value),
+            "sender" => self.sender = Some(program(value)),
+            "names" => self.names = LabelMap::parse(value.replace(", ", "\n").as_bytes()),
+            _ => panic!("unknown key {key}"),
+        }
+    }
+}
+
+fn values(description: &str) -> HashMap<&str, &str> {
+    description
         .lines()
         .map(|line| line.split_once(" = ").expect("key = value"))
-        .collect();
+        .collect()
+}
+
+/// Reads the description of a flow; a word that it does not know fails the test.
+pub fn flow(description: &str) -> Case<'_, Flow<'_>> {
+    let mut values = values(description);
     let mut flow = Flow::new(tuple(values.remove("orig").expect("orig")));
-    let mut case_event = None;
-    let (mut now, mut time, mut sender) = (0, 0, None);
+    let mut beside = Beside::default();
     flow.reply = values.remove("reply").map(tuple);
     for (key, value) in values {
         match key {
-            "orig_zone" => flow.orig.zone = Some(Zone(u16::try_from(number(value)).unwrap())),
-            "reply_zone" => {
-                let zone = Zone(u16::try_from(number(value)).unwrap());
-                flow.reply.as_mut().expect("reply").zone = Some(zone);
-            }
+            "orig_zone" => flow.orig.zone = Some(zone(value)),
+            "reply_zone" => flow.reply.as_mut().expect("reply").zone = Some(zone(value)),
             "stop" => {}
             "start" => flow.timestamp = Some(life(value, description)),
             "counters" => flow.counters = counters(value),
             "tcp_state" | "sctp_state" | "dccp_state" => flow.protoinfo = Some(state(key, value)),
-            "zone" => flow.zone = Some(Zone(u16::try_from(number(value)).unwrap())),
+            "zone" => flow.zone = Some(zone(value)),
             "status" => flow.status = Some(Status(small(value))),
             "timeout" => flow.timeout = Some(small(value)),
             "mark" => flow.mark = Some(Mark(small(value))),
+            "labels" => flow.labels = Some(labels(value)),
             "secmark" => flow.secmark = Some(small(value)),
             "secctx" => flow.secctx = Some(Name::new(value.as_bytes())),
             "use" => flow.use_count = Some(small(value)),
@@ -66,20 +91,50 @@ pub fn parse(description: &str) -> Case<'_> {
                 let name = Name::new(value.as_bytes());
                 flow.helper = Some(Helper { name, info: None });
             }
-            "event" => case_event = Some(event(value)),
-            "now" => now = number(value),
-            "time" => time = number(value),
-            "sender" => sender = Some(program(value)),
-            _ => panic!("unknown key {key}"),
+            _ => beside.take(key, value),
         }
     }
     Case {
-        flow,
-        event: case_event,
-        now,
-        time,
-        sender,
+        object: flow,
+        beside,
     }
+}
+
+/// Reads the description of an expectation.
+pub fn expectation(description: &str) -> Case<'_, Expectation<'_>> {
+    let mut values = values(description);
+    let mut required = |key| tuple(values.remove(key).expect(key));
+    let mut expectation = Expectation::new(required("master"), required("tuple"));
+    let mut beside = Beside::default();
+    for (key, value) in values {
+        match key {
+            "mask" => expectation.mask = Some(tuple(value)),
+            "timeout" => expectation.timeout = Some(small(value)),
+            "id" => expectation.id = Some(small(value)),
+            "class" => expectation.class = Some(small(value)),
+            "zone" => expectation.zone = Some(zone(value)),
+            "flags" => expectation.flags = Some(ExpectationFlags(small(value))),
+            "helper" => expectation.helper = Some(Name::new(value.as_bytes())),
+            _ => beside.take(key, value),
+        }
+    }
+    Case {
+        object: expectation,
+        beside,
+    }
+}
+
+fn zone(text: &str) -> Zone {
+    Zone(u16::try_from(number(text)).unwrap())
+}
+
+/// Numbers of bits.
+fn labels(text: &str) -> Labels {
+    let mut labels = Labels::empty();
+    for bit in text.split(' ').filter(|bit| !bit.is_empty()) {
+        assert!(labels.set(u16::try_from(number(bit)).unwrap()));
+    }
+    labels
 }
 
 fn number(text: &str) -> u64 {

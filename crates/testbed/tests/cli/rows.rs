@@ -133,12 +133,7 @@ pub const WRONG: &[Row] = &[
         "the expectation table is not available",
     ),
     differs("-S", "cli-200", 2, "the command `--stats' is not available"),
-    differs(
-        "-L -o xml",
-        "cli-200",
-        2,
-        "the output `xml' is not available",
-    ),
+    same("-L -o xml"),
     differs(
         "-L -l foo",
         "cli-200",

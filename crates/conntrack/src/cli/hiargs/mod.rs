@@ -2,24 +2,25 @@
 //!
 //! Everything is decided here, so that the commands know flows and filters and no options:
 //! [`condition`] says which flows are meant, [`new_flow`] what a new flow is, [`change`] what an
-//! update does to one.
+//! update does to one, [`style`] how flows are shown.
 
 use flow::filter::FlowFilter;
-use flow::render::Show;
 use flow::{Family, Flow, Protocol};
 use linux::table::DumpKind;
 
 use super::error::Error;
-use super::lowargs::{EventMask, LowArgs, OutputWord};
+use super::lowargs::{EventMask, LowArgs};
 use super::options::{Id, Table, Verb};
 use super::{later, matrix};
 
 mod change;
 mod condition;
 mod new_flow;
+mod style;
 
 pub use change::Change;
 pub use new_flow::Lookup;
+pub use style::Style;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +33,8 @@ pub enum Job {
     List {
         /// Which flows.
         filter: FlowFilter,
-        /// What of them.
-        show: Show,
+        /// How they are shown.
+        style: Style,
         /// Which list of the kernel's, and whether its counters become zero.
         kind: DumpKind,
     },
@@ -45,8 +46,8 @@ pub enum Job {
         filter: FlowFilter,
         /// Of which kind.
         events: EventMask,
-        /// What of them.
-        show: Show,
+        /// How they are shown.
+        style: Style,
         /// Size of the receive buffer that was asked for.
         buffer_size: Option<u32>,
     },
@@ -65,15 +66,15 @@ pub enum Job {
         filter: FlowFilter,
         /// What changes.
         change: Change,
-        /// What is shown of them.
-        show: Show,
+        /// How they are shown.
+        style: Style,
     },
     /// Delete the flows that match.
     Delete {
         /// Which flows.
         filter: FlowFilter,
-        /// What is shown of them.
-        show: Show,
+        /// How they are shown.
+        style: Style,
     },
     /// Empty the table, perhaps of one family only.
     Flush(Option<Family>),
@@ -90,7 +91,7 @@ impl Job {
             return Ok(Self::Version);
         }
         later::refuse(args)?;
-        let show = show(args);
+        let style = style::style(args);
         Ok(match verb {
             Verb::Help => Self::Help(args.protocol),
             Verb::Version => Self::Version,
@@ -101,7 +102,7 @@ impl Job {
                 check_zero(args)?;
                 Self::List {
                     filter: condition::condition(args)?,
-                    show,
+                    style,
                     kind: list_kind(args),
                 }
             }
@@ -111,35 +112,24 @@ impl Job {
                     EventMask(0) => EventMask::ALL,
                     some => some,
                 },
-                show,
+                style,
                 buffer_size: args.buffer_size,
             },
             Verb::Delete => Self::Delete {
                 filter: condition::condition(args)?,
-                show,
+                style,
             },
             Verb::Update => Self::Update {
                 filter: condition::selection(args)?,
                 change: change::change(args)?,
-                show,
+                style,
             },
-            Verb::Get => Self::Get(Box::new(new_flow::lookup(args, show)?)),
+            Verb::Get => Self::Get(Box::new(new_flow::lookup(args, style)?)),
             Verb::Create | Verb::Add => Self::Create {
                 flow: new_flow::new_flow(args)?.map(Box::new),
                 or_update: verb == Verb::Add,
             },
         })
-    }
-}
-
-/// What `-o` asks to be shown.
-fn show(args: &LowArgs) -> Show {
-    let has = |word| args.output.contains(&word);
-    Show {
-        extended: has(OutputWord::Extended),
-        id: has(OutputWord::Id),
-        time: has(OutputWord::Timestamp) && args.verb == Some(Verb::Event),
-        ..Show::TABLE
     }
 }
 

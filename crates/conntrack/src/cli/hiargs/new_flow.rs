@@ -6,13 +6,13 @@
 use std::net::IpAddr;
 
 use flow::filter::{FlowFilter, State};
-use flow::render::Show;
 use flow::{
     Addrs, DccpInfo, Dir, Flow, Icmp, Keys, L4, Mark, NatRange, PerDir, Ports, ProtoInfo, Protocol,
     SctpInfo, Status, TcpFlags, TcpInfo, TcpState, Tuple, Zone,
 };
 
 use super::condition::{number, selection};
+use super::style::Style;
 use crate::cli::error::Error;
 use crate::cli::lowargs::{LowArgs, NatArg, StatusWord};
 use crate::cli::protocols::Field;
@@ -28,12 +28,12 @@ pub struct Lookup {
     pub zone: Option<Zone>,
     /// What else has to hold.
     pub filter: FlowFilter,
-    /// What is shown of it.
-    pub show: Show,
+    /// How it is shown.
+    pub style: Style,
 }
 
 /// The tuple by which `-G` finds a flow, and what else has to hold.
-pub(super) fn lookup(args: &LowArgs, show: Show) -> Result<Lookup, Error> {
+pub(super) fn lookup(args: &LowArgs, style: Style) -> Result<Lookup, Error> {
     let has_orig = args.src.addr.is_some() && args.dst.addr.is_some();
     let dir = if has_orig { Dir::Original } else { Dir::Reply };
     let tuples = tuples(args)?;
@@ -52,7 +52,7 @@ pub(super) fn lookup(args: &LowArgs, show: Show) -> Result<Lookup, Error> {
             state: args.state,
             ..selection(args)?
         },
-        show,
+        style,
     })
 }
 
@@ -71,6 +71,9 @@ pub(super) fn new_flow(args: &LowArgs) -> Result<Option<Flow<'static>>, Error> {
     flow.nat_src = args.src_nat.map(nat_target);
     flow.nat_dst = args.dst_nat.map(nat_target);
     flow.protoinfo = new_protoinfo(args);
+    // With a mask, what exists keeps its other labels.
+    flow.labels = args.labels.add;
+    flow.labels_mask = args.labels.add;
     Ok(Some(flow))
 }
 

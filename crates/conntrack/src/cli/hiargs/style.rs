@@ -1,0 +1,37 @@
+//! What of the entries is shown, and how it looks.
+
+use std::rc::Rc;
+
+use flow::LabelMap;
+use flow::render::{Format, Show};
+
+use crate::cli::lowargs::{LowArgs, OutputWord};
+use crate::cli::options::{Table, Verb};
+
+/// How a command shows entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// The format, and what is shown beyond what it always has.
+    pub show: Show,
+    /// The names of labels, if labels are to be shown.
+    pub labels: Option<Rc<LabelMap>>,
+}
+
+/// What `-o` asks for.
+pub(super) fn style(args: &LowArgs) -> Style {
+    let has = |word| args.output.contains(&word);
+    let xml = has(OutputWord::Xml);
+    // The listing of flows has no moment to show.
+    let has_moment = args.verb == Some(Verb::Event) || args.table == Table::Expect;
+    Style {
+        show: Show {
+            format: if xml { Format::Xml } else { Format::Text },
+            extended: has(OutputWord::Extended),
+            id: has(OutputWord::Id) || xml,
+            time: has(OutputWord::Timestamp) && has_moment,
+            life: has(OutputWord::Ktimestamp),
+            ..Show::TABLE
+        },
+        labels: None,
+    }
+}
