@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ctsync::Request;
+use ctsync::{Node, Request};
 
 use crate::fact::Fact;
 use crate::host::HostId;
@@ -19,6 +19,12 @@ const REFILL: Duration = Duration::from_secs(4);
 impl World {
     /// Begins or ends a phase.
     pub(crate) fn phase(&mut self, phase: Phase) {
+        for host in HostId::ALL {
+            let gauges = self.hosts.get(host).node.as_ref().map(Node::gauges);
+            self.trace.record(self.now, b"phase", || {
+                format!("{host:?} {phase:?} {gauges:?}")
+            });
+        }
         match phase {
             Phase::Chaos => {
                 self.set_chaos(true);

@@ -267,6 +267,7 @@ impl World {
         self.trace.record(self.now, b"dumped", || {
             format!("{host:?} dump done: {complete}")
         });
+        self.tell(host, &Fact::DumpDone);
         self.feed(host, Input::DumpDone { complete });
         if waiting {
             self.plan_dump(host);

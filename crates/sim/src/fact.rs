@@ -38,6 +38,8 @@ pub enum Fact<'a> {
     KernelFlushed,
     /// A dump has begun.
     DumpStarted(DumpReason),
+    /// A dump has ended.
+    DumpDone,
     /// Events were lost.
     Overrun,
     /// Traffic and faults have ended, and everything had time to settle.

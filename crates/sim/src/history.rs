@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use flow::{EventKind, Status};
+use flow::{EventKind, PerDir, Status};
 
 use crate::essence::{Essence, Key};
 use crate::host::HostId;
@@ -31,11 +31,13 @@ pub struct Version {
 #[derive(Debug, Default)]
 pub struct History {
     flows: BTreeMap<(HostId, Key), Vec<Version>>,
+    newest: u32,
 }
 
 impl History {
     /// Notes a change.
     pub fn record(&mut self, host: HostId, change: &Change) {
+        self.newest = self.newest.max(change.flow.mark.map_or(0, |mark| mark.0));
         let versions = self.flows.entry((host, change.key)).or_default();
         let life = versions.last().map_or(0, |last| last.life);
         versions.push(Version {
@@ -50,6 +52,11 @@ impl History {
     /// All versions of a flow, oldest first.
     pub fn versions(&self, host: HostId, key: &Key) -> &[Version] {
         self.flows.get(&(host, *key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The newest version of any flow.
+    pub const fn newest(&self) -> u32 {
+        self.newest
     }
 
     /// Place of a version among those of its flow: greater is newer.
@@ -71,68 +78,68 @@ impl History {
 
     /// Why something cannot have been learnt about a flow of this host, `None` if it can.
     ///
-    /// State, status and translation are in every event, so they have to be those of the version.
-    /// The rest is not: it may be missing, or be older, but never that of another life.
+    /// A version may have been in the table several times: a commit brings it back, with other
+    /// status bits.
     pub fn lie(&self, host: HostId, key: &Key, claim: &Essence) -> Option<String> {
-        let Some(rank) = self.rank(host, key, claim.version()) else {
-            return Some(format!(
-                "version {} never existed at {host:?}",
-                claim.version()
-            ));
-        };
-        let versions = self.versions(host, key).get(..=rank).unwrap_or(&[]);
-        let Some(truth) = versions.last() else {
-            return Some("no version".into());
-        };
-        let life = || {
-            versions
+        let versions = self.versions(host, key);
+        let mut lie = format!("version {} never existed at {host:?}", claim.version());
+        for truth in versions.iter().rev() {
+            if truth.dead || truth.essence.version() != claim.version() {
+                continue;
+            }
+            let life = versions
                 .iter()
-                .filter(|it| it.life == truth.life)
-                .map(|it| &it.essence)
-        };
-        let status = |essence: &Essence| essence.status.without(Status::DYING);
-        if status(claim) != status(&truth.essence) {
-            return Some(format!(
-                "{:?} instead of {:?}",
-                claim.status, truth.essence.status
-            ));
+                .filter(|it| it.life == truth.life && !it.dead);
+            let life: Vec<&Essence> = life.map(|it| &it.essence).collect();
+            let wrong = fault(claim, &truth.essence, &life)?;
+            lie = format!("{wrong} wrong: {}", claim.difference(&truth.essence));
         }
-        let faults = [
-            ("state", claim.state != truth.essence.state),
-            ("translation", claim.nat != truth.essence.nat),
-            (
-                "labels",
-                claim.labels.is_some() && life().all(|it| it.labels != claim.labels),
-            ),
-            (
-                "helper",
-                claim.helper.is_some() && life().all(|it| it.helper != claim.helper),
-            ),
-            (
-                "master",
-                claim.master.is_some() && life().all(|it| it.master != claim.master),
-            ),
-            (
-                "seq adj",
-                claim.seq_adj.is_some() && life().all(|it| it.seq_adj != claim.seq_adj),
-            ),
-            (
-                "synproxy",
-                claim.synproxy.is_some() && life().all(|it| it.synproxy != claim.synproxy),
-            ),
-            (
-                "window scales",
-                claim.wscale.both().is_some() && life().all(|it| it.wscale != claim.wscale),
-            ),
-            (
-                "vtags",
-                claim.vtag.both().is_some() && life().all(|it| it.vtag != claim.vtag),
-            ),
-        ];
-        let (what, _) = faults.into_iter().find(|(_, wrong)| *wrong)?;
-        Some(format!(
-            "{what} wrong: {}",
-            claim.difference(&truth.essence)
-        ))
+        Some(lie)
     }
+}
+
+/// What is wrong with a claim about a version of a flow, given all versions of that life.
+///
+/// State, status and translation are in every event, so they have to be those of the version. The
+/// rest is not: it may be missing, or that of another version, but never that of another life.
+fn fault(claim: &Essence, truth: &Essence, life: &[&Essence]) -> Option<&'static str> {
+    let status = |essence: &Essence| essence.status.without(Status::DYING);
+    let was = |field: &dyn Fn(&Essence) -> bool| life.iter().any(|it| field(it));
+    let checks = [
+        ("status", status(claim) == status(truth)),
+        ("state", claim.state == truth.state),
+        ("translation", claim.nat == truth.nat),
+        (
+            "labels",
+            claim.labels.is_none() || was(&|it| it.labels == claim.labels),
+        ),
+        (
+            "helper",
+            claim.helper.is_none() || was(&|it| it.helper == claim.helper),
+        ),
+        (
+            "master",
+            claim.master.is_none() || was(&|it| it.master == claim.master),
+        ),
+        (
+            "adjustment",
+            claim.seq_adj.is_none() || was(&|it| it.seq_adj == claim.seq_adj),
+        ),
+        (
+            "SYN proxy",
+            claim.synproxy.is_none() || was(&|it| it.synproxy == claim.synproxy),
+        ),
+        (
+            "window scales",
+            claim.wscale == PerDir::default() || was(&|it| it.wscale == claim.wscale),
+        ),
+        (
+            "tags",
+            claim.vtag == PerDir::default() || was(&|it| it.vtag == claim.vtag),
+        ),
+    ];
+    checks
+        .into_iter()
+        .find(|(_, right)| !right)
+        .map(|(what, _)| what)
 }

@@ -60,6 +60,7 @@ pub struct Kernel {
     overrun: bool,
     len_max: usize,
     generation: u64,
+    next_id: u32,
     /// Helper that this kernel lacks.
     pub missing_helper: Option<&'static str>,
     hash_seed: u64,
@@ -77,6 +78,7 @@ impl Kernel {
             overrun: false,
             len_max,
             generation: 0,
+            next_id: 1,
             missing_helper: None,
             hash_seed,
         }
@@ -90,12 +92,14 @@ impl Kernel {
     }
 
     /// Adds a flow that is not there yet; `false` if it or its reply is.
-    pub fn insert(&mut self, flow: Flow<'static>, origin: Origin) -> Option<Change> {
+    pub fn insert(&mut self, mut flow: Flow<'static>, origin: Origin) -> Option<Change> {
         let key = Key::of(&flow);
         let reply = flow.reply.map(|reply| (reply, key.zone))?;
         if self.get(&key).is_some() || self.replies.contains_key(&reply) {
             return None;
         }
+        flow.id = Some(self.next_id);
+        self.next_id += 1;
         self.replies.insert(reply, key);
         self.table.insert(self.place(key), flow.clone());
         Some(self.announce(EventKind::New, origin, key, flow))
@@ -184,6 +188,11 @@ impl Kernel {
     /// The flow of a key.
     pub fn get(&self, key: &Key) -> Option<&Flow<'static>> {
         self.table.get(&self.place(*key))
+    }
+
+    /// Who has this reply tuple.
+    pub fn holder(&self, reply: &Tuple, zone: u16) -> Option<&Key> {
+        self.replies.get(&(*reply, zone))
     }
 
     /// All flows, in the order of the table.

@@ -220,9 +220,18 @@ fn random_incidents(random: &mut Random) -> Vec<Incident> {
 }
 
 fn random_settings(random: &mut Random) -> NodeSettings {
+    // The window has to be at most half of the peer's queue (docs/wire.md, "FT-FW").
+    let windows = [
+        (131_072, 300),
+        (131_072, 20),
+        (131_072, 2),
+        (40, 20),
+        (4, 2),
+    ];
+    let (resend_queue_len_max, ack_window) = *random.pick(&windows).unwrap_or(&windows[0]);
     NodeSettings {
-        resend_queue_len_max: *random.pick(&[131_072, 131_072, 4, 40]).unwrap_or(&131_072),
-        ack_window: *random.pick(&[2, 5, 20, 300]).unwrap_or(&300),
+        resend_queue_len_max,
+        ack_window,
         payload_len_max: *random.pick(&[1_472, 1_452, 600]).unwrap_or(&1_472),
         cache_len_max: *random
             .pick(&[262_144, 262_144, 262_144, 30])

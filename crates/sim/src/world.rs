@@ -121,6 +121,8 @@ impl World {
     }
 
     fn begin(&mut self) {
+        self.trace
+            .record(self.now, &[], || format!("{:?}", self.scenario));
         for _ in 0..self.scenario.preloaded {
             let kernel = &mut self.hosts.get_mut(self.primary).kernel;
             if let Some(change) = self.workload.open(kernel, Share::All) {

@@ -92,7 +92,14 @@ impl Convergence {
         let mut truth = table(it, true);
         let known = internal(it);
         if self.full {
+            // A flow that found no room and got some later is known as far as its last event told.
             truth.retain(|key, _| known.contains_key(key));
+            for (key, truth) in &mut truth {
+                let known = known.get(key).filter(|it| it.version() == truth.version());
+                if let Some(known) = known.filter(|it| scene.history.lie(host, key, it).is_none()) {
+                    truth.clone_from(known);
+                }
+            }
         }
         self.compare(&truth, &known, &format!("internal cache of {host:?}"), say);
     }
@@ -152,7 +159,7 @@ impl Convergence {
             let orphan = truth
                 .master
                 .is_some_and(|master| !kept.contains_key(&master));
-            if excused || orphan || !entries.contains_key(&key) {
+            if excused || orphan || !entries.contains_key(&key) || taken(scene, &key) {
                 continue;
             }
             match kept.get(&key) {
@@ -168,6 +175,14 @@ impl Convergence {
             }
         }
     }
+}
+
+/// Whether another flow of the new primary has this one's reply tuple: then there is no way in.
+fn taken(scene: &Scene<'_>, key: &Key) -> bool {
+    let flow = scene.there().kernel.get(key);
+    let reply = flow.and_then(|flow| flow.reply);
+    let holder = reply.and_then(|reply| scene.here().kernel.holder(&reply, key.zone));
+    holder.is_some_and(|holder| holder != key)
 }
 
 /// What a kernel holds.

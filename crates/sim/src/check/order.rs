@@ -5,12 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use ctsync::DumpReason;
-
 use super::{Checker, external, flows_told};
 use crate::essence::Key;
 use crate::fact::{Fact, Scene};
-use crate::host::HostId;
+use crate::host::{HostId, PerHost};
 use crate::text::name;
 
 /// The newest versions seen.
@@ -18,6 +16,8 @@ use crate::text::name;
 pub(super) struct Order {
     sent: BTreeMap<(HostId, Key), usize>,
     kept: BTreeMap<(HostId, Key), usize>,
+    /// The newest version when a host's table was read last.
+    overtaken: PerHost<u32>,
 }
 
 impl Checker for Order {
@@ -28,10 +28,7 @@ impl Checker for Order {
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
         match fact {
             // Events older than the dump are read after it: the cache goes back for a moment.
-            Fact::DumpStarted(DumpReason::Startup | DumpReason::Request | DumpReason::Overrun) => {
-                self.sent.retain(|(host, _), _| *host != scene.host);
-                self.kept.retain(|(host, _), _| *host == scene.host);
-            }
+            Fact::DumpDone => *self.overtaken.get_mut(scene.host) = scene.history.newest(),
             Fact::Sent(datagram) => {
                 for told in flows_told(datagram) {
                     let version = told.essence.version();
@@ -39,7 +36,8 @@ impl Checker for Order {
                         continue;
                     };
                     let last = self.sent.insert((scene.host, told.key), rank);
-                    if last.is_some_and(|last| rank < last) {
+                    let overtaken = *self.overtaken.get(scene.host);
+                    if last.is_some_and(|last| rank < last) && version > overtaken {
                         say(format!(
                             "{} sent again in version {version}",
                             name(&told.key)
@@ -68,7 +66,8 @@ impl Order {
                 continue;
             };
             let last = self.kept.insert((scene.host, key), rank);
-            if last.is_some_and(|last| rank < last) {
+            let overtaken = *self.overtaken.get(scene.host.peer());
+            if last.is_some_and(|last| rank < last) && version > overtaken {
                 say(format!(
                     "{} kept in the older version {version}",
                     name(&key)
