@@ -6,6 +6,7 @@
 
 mod cli;
 mod command;
+mod label_file;
 mod protocols;
 
 use std::env;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use cli::{Environment, Job};
 use command::{Console, Done, Output};
+use label_file::LabelFiles;
 
 /// What diagnostics start with. Programs compare it, so it names the version of stock that this
 /// one behaves like.
@@ -31,9 +33,11 @@ fn main() -> ExitCode {
     let mut words = env::args_os().map(|word| word.to_string_lossy().into_owned());
     let program = words.next().unwrap_or_else(|| "conntrack".into());
     let words: Vec<String> = words.collect();
+    let label_files = LabelFiles::default();
     let environment = Environment {
         posix: env::var_os("POSIXLY_CORRECT").is_some(),
         protocol_number: &protocols::number,
+        labels: &|path| label_files.names(path),
     };
     let mut notices = Vec::new();
     let job = cli::parse(&words, &environment, &mut notices);

@@ -66,6 +66,8 @@ pub enum Error {
     NegatedValue,
     /// Labels to add and to delete at once.
     LabelAddAndDel,
+    /// No label has this name.
+    UnknownLabel(String),
     /// `--labelmap` twice.
     SecondLabelmap,
     /// Something that stock has and this version does not.
@@ -145,6 +147,7 @@ impl fmt::Display for Error {
             Self::LabelAddAndDel => {
                 f.write_str("cannot use --label-add and --label-del at the same time")
             }
+            Self::UnknownLabel(name) => write!(f, "unknown label '{name}'"),
             Self::SecondLabelmap => f.write_str("option `--labelmap' can only be specified once"),
             Self::Later(what) => write!(f, "{what} is not available in this version yet"),
         }

@@ -12,18 +12,12 @@ use super::options::{Id, Table, Verb};
 enum When {
     Command(Verb),
     Table(Table),
-    Option(Id),
     Output(OutputWord),
 }
 
-const LATER: [(When, &str); 8] = [
+const LATER: &[(When, &str)] = &[
     (When::Table(Table::Expect), "the expectation table"),
     (When::Command(Verb::Stats), "the command `--stats'"),
-    (When::Option(Id::Label), "the option `--label'"),
-    (When::Option(Id::LabelAdd), "the option `--label-add'"),
-    (When::Option(Id::LabelDel), "the option `--label-del'"),
-    (When::Option(Id::Labelmap), "the option `--labelmap'"),
-    (When::Output(OutputWord::Labels), "the output `labels'"),
     (When::Output(OutputWord::Save), "the output `save'"),
 ];
 
@@ -35,9 +29,7 @@ pub fn has_command(verb: Verb) -> bool {
 
 /// Whether an option is in the table only so that it can be refused.
 pub fn has_option(id: Id) -> bool {
-    let is_it = |when: &When| matches!(when, When::Option(later) if *later == id);
-    let of_expectations = matches!(id, Id::TupleSrc | Id::TupleDst);
-    of_expectations || LATER.iter().any(|(when, _)| is_it(when))
+    matches!(id, Id::TupleSrc | Id::TupleDst)
 }
 
 /// What the batch mode is called, which is looked for before any option.
@@ -48,7 +40,6 @@ pub fn refuse(args: &LowArgs) -> Result<(), Error> {
     let applies = |when: &When| match when {
         When::Command(verb) => args.verb == Some(*verb),
         When::Table(table) => args.table == *table,
-        When::Option(id) => args.has(*id),
         When::Output(word) => args.output.contains(word),
     };
     match LATER.iter().find(|(when, _)| applies(when)) {

@@ -10,6 +10,7 @@ use flow::filter::State;
 use flow::{DccpRole, Family, Protocol, Status};
 
 use super::error::Error;
+use super::labels::{LabelArgs, LabelWords, Names};
 use super::options::{Id, Opt, Table, Verb};
 use super::protocols::{Field, ProtoOpt, Row, Value};
 use super::scan::{Key, Scanner, Typed};
@@ -21,6 +22,8 @@ pub struct Environment<'a> {
     pub posix: bool,
     /// The number of a protocol by its name in the system's database.
     pub protocol_number: &'a dyn Fn(&str) -> Option<u8>,
+    /// The names of labels in a file, by default the system's; or why there are none.
+    pub labels: &'a dyn Fn(Option<&str>) -> Names,
 }
 
 /// A word of `-u`.
@@ -183,6 +186,9 @@ pub struct LowArgs {
     pub orig_zone: Option<u16>,
     /// `--reply-zone`
     pub reply_zone: Option<u16>,
+    label_words: LabelWords,
+    /// Labels, looked up when the line has been read.
+    pub labels: LabelArgs,
 }
 
 /// Number of places for numbers of protocols.
@@ -211,6 +217,8 @@ impl LowArgs {
                 Key::Protocol(option) => args.protocol_option(option, value.unwrap_or_default())?,
             }
         }
+        args.label_words.shown = args.output.contains(&OutputWord::Labels);
+        args.labels = args.label_words.resolve(environment, notices)?;
         Ok(args)
     }
 
@@ -319,7 +327,16 @@ impl LowArgs {
             Id::ReplyZone => self.reply_zone = Some(value::number(text, option.short)?),
             Id::Timeout => self.timeout = Some(decimal_u32(text, option)?),
             Id::BufferSize => self.buffer_size = Some(decimal_u32(text, option)?),
-            Id::Zero | Id::NatRange | Id::Label | Id::LabelAdd | Id::LabelDel | Id::Labelmap => {}
+            Id::Label => LabelWords::extend(&mut self.label_words.wanted, text),
+            Id::LabelAdd => LabelWords::extend(&mut self.label_words.add, text),
+            Id::LabelDel => {
+                let names = self.label_words.del.get_or_insert_default();
+                value
+                    .into_iter()
+                    .for_each(|text| LabelWords::extend(names, text));
+            }
+            Id::Labelmap => self.label_words.file = Some(text.into()),
+            Id::Zero | Id::NatRange => {}
         }
         Ok(())
     }

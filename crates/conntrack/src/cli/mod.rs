@@ -7,6 +7,7 @@
 pub mod error;
 pub mod help;
 pub mod hiargs;
+pub mod labels;
 pub mod later;
 pub mod lowargs;
 pub mod matrix;

@@ -4,13 +4,18 @@
 //! others are differences listed in docs/compat.md.
 
 use super::*;
-use flow::Protocol;
+use flow::{LabelMap, Protocol};
 
 fn parse_words(line: &[&str]) -> (Result<Job, Error>, Vec<String>) {
     let words: Vec<String> = line.iter().map(ToString::to_string).collect();
     let environment = Environment {
         posix: false,
         protocol_number: &|name| (name == "igmp").then_some(2),
+        labels: &|path| match path {
+            None => Ok(LabelMap::parse(b"0 web\n5 db\n96 far\n127 last").into()),
+            Some("other") => Ok(LabelMap::parse(b"1 web").into()),
+            Some(_) => Err("No such file or directory".into()),
+        },
     };
     let mut notices = Vec::new();
     (parse(&words, &environment, &mut notices), notices)
@@ -190,9 +195,7 @@ fn what_is_missing_is_named() {
         ("-R file", "the command `--load-file'"),
         ("-L expect", "the expectation table"),
         ("-S", "the command `--stats'"),
-        ("-L -l foo", "the option `--label'"),
         ("-L -o save", "the output `save'"),
-        ("-L -o labels", "the output `labels'"),
     ] {
         refused(
             line,
@@ -239,7 +242,7 @@ mod meaning {
 
     use super::*;
     use flow::filter::{AddrFilter, NatFilter, NatMatch, StatusMatch};
-    use flow::{Addrs, Dir, Flow, Icmp, L4, Mark, Ports, Status, Tuple, Zone};
+    use flow::{Addrs, Dir, Flow, Icmp, L4, Labels, Mark, Ports, Status, Tuple, Zone};
 
     fn filter(line: &str) -> flow::filter::FlowFilter {
         match accepted(line) {
@@ -330,6 +333,73 @@ mod meaning {
         with(line, None, None, Some(wanted("9.9.9.9", None)));
         let src = AddrFilter::exact([1, 1, 1, 1].into());
         assert_eq!(filter(line).tuple.orig.src, Some(src));
+    }
+
+    fn labels(bits: &[u16]) -> Labels {
+        let mut labels = Labels::empty();
+        assert!(bits.iter().all(|bit| labels.set(*bit)));
+        labels
+    }
+
+    /// compat: cli-14
+    #[test]
+    fn every_name_of_a_list_of_labels_counts() {
+        for (line, bits) in [
+            ("-L -l web", &[0][..]),
+            ("-D -l web,far", &[0, 96]),
+            ("-U -m 1 -l web -l last,db", &[0, 5, 127]),
+            ("-E -l bit:7,web", &[0, 7]),
+            ("-L --labelmap other -l web", &[1]),
+        ] {
+            assert_eq!(filter(line).labels, Some(labels(bits)), "{line}");
+        }
+        assert_eq!(filter("-L -o labels").labels, None);
+        let flow = created("-I -s 1.1.1.1 -d 2.2.2.2 -p 200 -t 5 --label-add db,bit:127");
+        assert_eq!(flow.labels, Some(labels(&[5, 127])));
+        for (line, name) in [
+            ("-L -l nope", "nope"),
+            ("-L -l web,,db", ""),
+            ("-L -l bit:128", "bit:128"),
+            ("-L -l bit:+1", "bit:+1"),
+            ("-U --label-del web,nope", "nope"),
+            ("-L --labelmap missing -l web", "web"),
+        ] {
+            refused(line, 2, &format!("unknown label '{name}'"));
+        }
+    }
+
+    #[test]
+    fn a_missing_label_file_is_told_when_it_matters() {
+        let notices = |line: &str| parse_words(&line.split(' ').collect::<Vec<_>>()).1;
+        let notice = ["nfct_labelmap_new: No such file or directory"];
+        assert_eq!(notices("-L --labelmap missing -l web"), notice);
+        assert_eq!(notices("-U --labelmap missing --label-del bit:3"), [""; 0]);
+        assert_eq!(notices("-L --labelmap missing"), [""; 0]);
+    }
+
+    /// In stock a label beyond 95 takes all others with it (compat: cli-14a).
+    #[test]
+    fn changing_labels_leaves_the_others_alone() {
+        let change = |line: &str| match accepted(line) {
+            Job::Update { change, .. } => change,
+            other => panic!("{line}: {other:?}"),
+        };
+        let mut flow = Flow::new(Tuple::new(v4([1; 4], [2; 4]), L4::Other(Protocol(200))));
+        flow.labels = Some(labels(&[0, 96]));
+        let asked = |line: &str, flow: &Flow<'_>| {
+            let request = change(line).request(flow)?;
+            Some((request.labels, request.labels_mask))
+        };
+        let some = |value: &[u16], mask: &[u16]| Some((Some(labels(value)), Some(labels(mask))));
+        assert_eq!(asked("-U --label-add db", &flow), some(&[5], &[5]));
+        assert_eq!(asked("-U --label-add web", &flow), some(&[0], &[0]));
+        assert_eq!(asked("-U --label-del far", &flow), some(&[], &[96]));
+        assert_eq!(asked("-U --label-del db", &flow), some(&[], &[5]));
+        let all: Vec<u16> = (0..128).collect();
+        assert_eq!(asked("-U --label-del", &flow), some(&[], &all));
+        flow.labels = None;
+        assert_eq!(asked("-U --label-del", &flow), None);
+        assert_eq!(asked("-U --label-add db", &flow), some(&[5], &[5]));
     }
 
     #[test]
@@ -564,6 +634,7 @@ mod property {
     fn low(words: &[String]) -> Result<LowArgs, Error> {
         let environment = Environment {
             posix: false,
+            labels: &|_| Err(String::new()),
             protocol_number: &|_| None,
         };
         LowArgs::parse(words, &environment, &mut Vec::new())

@@ -80,7 +80,8 @@ impl Updating<'_> {
         let mut failed: Option<SystemError> = None;
         self.batch.flush(|key, outcome| match outcome {
             Ok(()) => changed.push(key),
-            Err(error) if error.errno == Errno::NOENT => {}
+            // Gone, or made when nobody asked for labels and therefore without room for them.
+            Err(error) if matches!(error.errno, Errno::NOENT | Errno::NOSPC) => {}
             Err(error) => failed = failed.take().or(Some(error)),
         });
         self.printer.look_at_clock();

@@ -11,6 +11,7 @@
 
 mod edges;
 mod events;
+mod labels;
 mod nat;
 mod normal;
 mod rows;
@@ -23,6 +24,8 @@ use testbed::{Command, Implementation, Namespace, Output, Program};
 struct Pair {
     stock: Namespace,
     ours: Namespace,
+    /// What stands before the program, to run it in another surrounding.
+    wrapper: Vec<String>,
 }
 
 impl Pair {
@@ -30,6 +33,7 @@ impl Pair {
         let pair = Self {
             stock: Namespace::new(&format!("{label}-stock")).unwrap(),
             ours: Namespace::new(&format!("{label}-ours")).unwrap(),
+            wrapper: Vec::new(),
         };
         for namespace in [&pair.stock, &pair.ours] {
             tables::fill(namespace, flows);
@@ -41,7 +45,10 @@ impl Pair {
     fn run(&self, line: &str) -> (Output, Output) {
         let run = |implementation: Implementation, namespace: &Namespace| {
             let path = implementation.path(Program::Conntrack).unwrap();
-            let command = Command::new(path).args(words(line));
+            let mut all = self.wrapper.clone();
+            all.push(path.to_string_lossy().into_owned());
+            all.extend(words(line));
+            let command = Command::new(&all[0]).args(&all[1..]);
             namespace.output(command).unwrap()
         };
         (
@@ -206,6 +213,8 @@ fn there_are_enough_rows() {
         rows::DELETE,
         rows::ACCOUNTS,
         rows::DANGEROUS,
+        labels::LABELS,
+        labels::NO_ROOM,
         nat::LIST,
         nat::CHANGE,
         nat::DANGEROUS,

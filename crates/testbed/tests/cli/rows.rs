@@ -135,12 +135,6 @@ pub const WRONG: &[Row] = &[
     differs("-S", "cli-200", 2, "the command `--stats' is not available"),
     same("-L -o xml"),
     differs(
-        "-L -l foo",
-        "cli-200",
-        2,
-        "the option `--label' is not available",
-    ),
-    differs(
         "-R file",
         "cli-200",
         2,

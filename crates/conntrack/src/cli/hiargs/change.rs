@@ -4,7 +4,7 @@
 //! alone and not counted.
 
 use flow::filter::State;
-use flow::{DccpInfo, Flow, Mark, PerDir, ProtoInfo, SctpInfo, Status};
+use flow::{DccpInfo, Flow, Labels, Mark, PerDir, ProtoInfo, SctpInfo, Status};
 
 use super::new_flow::{status_value, tcp_info};
 use crate::cli::error::Error;
@@ -24,6 +24,10 @@ pub struct Change {
     pub state: Option<State>,
     /// New verification tags of SCTP.
     pub vtag: PerDir<Option<u32>>,
+    /// Labels to set.
+    pub label_add: Option<Labels>,
+    /// Labels to clear.
+    pub label_del: Option<Labels>,
 }
 
 pub(super) fn change(args: &LowArgs) -> Result<Change, Error> {
@@ -36,6 +40,8 @@ pub(super) fn change(args: &LowArgs) -> Result<Change, Error> {
             orig: args.number(Field::OrigVtag),
             reply: args.number(Field::ReplyVtag),
         },
+        label_add: args.labels.add,
+        label_del: args.labels.del,
     })
 }
 
@@ -57,11 +63,28 @@ impl Change {
         request.timeout = self.timeout.filter(|new| flow.timeout != Some(*new));
         let info = self.protoinfo(flow);
         request.protoinfo = info.filter(|_| !self.has_state_of(flow));
+        self.change_labels(flow, &mut request);
         let changes = request.mark.is_some()
+            || request.labels.is_some()
             || request.status.is_some()
             || request.timeout.is_some()
             || request.protoinfo.is_some();
         changes.then_some(request)
+    }
+
+    /// As in stock, labels are set and cleared again where they already are as wanted.
+    ///
+    /// The kernel clears the bits of the mask and then toggles those of the value, so that all
+    /// other labels stay, whatever the number of a label (compat: cli-14a).
+    fn change_labels(&self, flow: &Flow<'_>, request: &mut Flow<'static>) {
+        if let Some(add) = self.label_add {
+            request.labels = Some(add);
+            request.labels_mask = Some(add);
+        }
+        if let Some(del) = self.label_del.filter(|_| flow.labels.is_some()) {
+            request.labels = Some(Labels::empty());
+            request.labels_mask = Some(del);
+        }
     }
 
     /// Whether a flow has the wanted state and tags already.

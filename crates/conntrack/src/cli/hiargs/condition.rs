@@ -57,6 +57,7 @@ pub(super) fn selection(args: &LowArgs) -> Result<FlowFilter, Error> {
         tuple,
         zone: args.zone.map(Zone),
         id: args.id,
+        labels: args.labels.wanted,
         nat: NatFilter {
             src: nat_condition(args, Id::SrcNat, args.src_nat),
             dst: nat_condition(args, Id::DstNat, args.dst_nat),

@@ -72,6 +72,8 @@ pub(super) fn new_flow(args: &LowArgs) -> Result<Option<Flow<'static>>, Error> {
     flow.nat_dst = args.dst_nat.map(nat_target);
     flow.protoinfo = new_protoinfo(args);
     // With a mask, what exists keeps its other labels.
+    flow.labels = args.labels.add;
+    flow.labels_mask = args.labels.add;
     Ok(Some(flow))
 }
 

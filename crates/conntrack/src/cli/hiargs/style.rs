@@ -32,6 +32,6 @@ pub(super) fn style(args: &LowArgs) -> Style {
             life: has(OutputWord::Ktimestamp),
             ..Show::TABLE
         },
-        labels: None,
+        labels: args.labels.map.clone(),
     }
 }

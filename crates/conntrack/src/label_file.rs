@@ -1,0 +1,79 @@
+//! The files that give labels their names.
+//!
+//! Each is read once, however many lines of a batch use it. One beyond [`SIZE_MAX`] is not read.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+use flow::LabelMap;
+
+use crate::cli::labels::Names;
+
+/// The file that nftables and iptables use as well.
+const DEFAULT: &str = "/etc/xtables/connlabel.conf";
+
+/// Longest file: 128 names need a hundredth of it.
+const SIZE_MAX: u64 = 1024 * 1024;
+
+/// Label files that were read.
+#[derive(Debug, Default)]
+pub struct LabelFiles {
+    read: RefCell<BTreeMap<String, Names>>,
+}
+
+impl LabelFiles {
+    /// The names in a file, or why there are none.
+    pub fn names(&self, path: Option<&str>) -> Names {
+        let path = path.unwrap_or(DEFAULT);
+        let mut known = self.read.borrow_mut();
+        match known.get(path) {
+            Some(answer) => answer.clone(),
+            None => known.entry(path.into()).or_insert(read(path)).clone(),
+        }
+    }
+}
+
+fn read(path: &str) -> Names {
+    let text = content(path).map_err(|error| {
+        let error = linux::SystemError::from_io("read label file", &error);
+        error.reason().to_string()
+    })?;
+    let map = LabelMap::parse(&text);
+    if map.is_empty() {
+        // Stock says `Success` (compat: cli-39).
+        return Err(format!("no label has a name in {path}"));
+    }
+    Ok(Rc::new(map))
+}
+
+fn content(path: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let read = File::open(path)?
+        .take(SIZE_MAX + 1)
+        .read_to_end(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read > SIZE_MAX) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(path: &str) -> String {
+        LabelFiles::default().names(Some(path)).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told() {
+        assert_eq!(reason("/nonexistent"), "No such file or directory");
+        assert_eq!(reason("/dev/null"), "no label has a name in /dev/null");
+        assert_eq!(reason("/"), "Is a directory");
+        // A file without an end.
+        assert!(!reason("/dev/zero").is_empty());
+    }
+}
