@@ -13,10 +13,10 @@ use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
 
 /// Slots passed in one step of a bulk.
-const BULK_STEP: u32 = 2048;
+const BULK_STEP: u32 = 512;
 
 /// A bulk waits while so many messages wait to be sent: what happens now goes first.
-const BULK_QUEUE_LEN_MAX: usize = 4096;
+const BULK_QUEUE_LEN_MAX: usize = 1024;
 
 /// Slots passed in one step of a sweep.
 const SWEEP_STEP: u32 = 4096;
