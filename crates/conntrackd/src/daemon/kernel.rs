@@ -4,6 +4,10 @@
 //! flows), one run of changes (100 requests). The loop calls the steps in turn, so that none of
 //! them keeps an event waiting.
 //!
+//! What we change comes back as events, too. A turn reads as many events more as its predecessor
+//! made: otherwise a commit or a flush would fill the queue faster than it is read, and the
+//! events of real traffic would stand behind thousands of our own.
+//!
 //! Subscribing comes before the first dump, so nothing falls between the two; what the node learns
 //! twice that way it can tell apart.
 
@@ -26,6 +30,9 @@ use crate::daemon::report::{Report, Reports};
 /// which is a third of a second of what one core can make. The kernel takes memory only for what
 /// waits in it.
 const EVENT_BUFFER_LEN: usize = 32 * 1024 * 1024;
+
+/// Events that one change can cause: the end of a flow, and the new one in its place.
+const ECHOES_PER_CHANGE: usize = 2;
 
 /// What `conntrackd -s runtime` shows of the kernel's side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +68,8 @@ pub struct Drain {
 pub struct Kernel {
     events: Events,
     events_per_turn: usize,
+    /// Events of our own changes that may wait.
+    echoes: usize,
     buffer_len_max: usize,
     changes: Batch<OpId>,
     outcomes: Vec<(OpId, Option<Refusal>)>,
@@ -100,6 +109,7 @@ impl Kernel {
         Ok(Self {
             events,
             events_per_turn: usize_from(general.event_iteration_limit).max(1),
+            echoes: 0,
             buffer_len_max: usize_from(general.netlink_buffer_size_max).max(len),
             changes,
             outcomes: Vec::new(),
@@ -137,27 +147,26 @@ impl Kernel {
 
     /// Takes the events that have come, at most one turn's worth.
     pub fn take_events(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) -> Drain {
+        let limit = self.events_per_turn + std::mem::take(&mut self.echoes);
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut overrun = false;
-        let drained = self
-            .events
-            .drain(self.events_per_turn, |notice| match notice {
-                Notice::Event(event) => {
-                    let event = event.value;
-                    counters.events += 1;
-                    match &event.object {
-                        Object::Flow(flow) if filter.passes(flow) => {
-                            node.handle(now, Input::Event(event));
-                        }
-                        Object::Flow(_) => counters.events_filtered += 1,
-                        Object::Expectation(_) => counters.events_unknown += 1,
+        let drained = self.events.drain(limit, |notice| match notice {
+            Notice::Event(event) => {
+                let event = event.value;
+                counters.events += 1;
+                match &event.object {
+                    Object::Flow(flow) if filter.passes(flow) => {
+                        node.handle(now, Input::Event(event));
                     }
+                    Object::Flow(_) => counters.events_filtered += 1,
+                    Object::Expectation(_) => counters.events_unknown += 1,
                 }
-                Notice::Overrun => overrun = true,
-                // One event was too long for us: like a lost one, only a reading of the table helps.
-                Notice::Truncated => overrun = true,
-                Notice::Malformed(_) => counters.events_unknown += 1,
-            });
+            }
+            Notice::Overrun => overrun = true,
+            // One event was too long for us: like a lost one, only a reading of the table helps.
+            Notice::Truncated => overrun = true,
+            Notice::Malformed(_) => counters.events_unknown += 1,
+        });
         if overrun {
             self.overrun(node, now, reports);
         }
@@ -256,6 +265,7 @@ impl Kernel {
     }
 
     fn carry_out(&mut self) {
+        self.echoes += self.changes.len() * ECHOES_PER_CHANGE;
         let outcomes = &mut self.outcomes;
         self.changes.flush(|op, outcome| {
             outcomes.push((op, outcome.err().map(|error| refusal(error.errno))));
@@ -291,7 +301,7 @@ impl Kernel {
     /// Deletes one portion of the table.
     pub fn step_flush(&mut self, reports: &mut Reports) {
         let Some(flush) = &mut self.flush else { return };
-        match flush.step(&self.filter) {
+        match flush.step(&self.filter, &mut self.echoes) {
             Ok(Progress::More) => return,
             Ok(Progress::Finished { .. }) => {}
             Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
@@ -317,7 +327,8 @@ impl Flush {
         })
     }
 
-    fn step(&mut self, filter: &EventFilter) -> table::Result<Progress> {
+    /// Counts its deletions into `echoes`.
+    fn step(&mut self, filter: &EventFilter, echoes: &mut usize) -> table::Result<Progress> {
         let mut failed = None;
         let deletions = &mut self.deletions;
         let progress = self.dump.read(|entry| {
@@ -331,6 +342,7 @@ impl Flush {
             if deletions.is_full() {
                 delete(deletions, &mut failed);
             }
+            *echoes += 1;
             if let Err(error) = deletions.push(&Request::Delete(&FlowKey::exact(&flow)), ()) {
                 failed = failed.take().or(Some(error));
             }

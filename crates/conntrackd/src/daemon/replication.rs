@@ -154,10 +154,8 @@ impl Replication {
         self.kernel.step_dump(&mut self.node, now, reports);
         self.kernel.step_flush(reports);
         self.carry_out(now, reports, commits);
-        // The outcomes of changes come at once; what the node makes of them must not wait.
-        self.kernel.settle(&mut self.node, now);
-        self.carry_out(now, reports, commits);
-        self.kernel.settle(&mut self.node, now);
+        // Changing the kernel takes time, and how much is reported.
+        self.kernel.settle(&mut self.node, super::now());
         self.link.flush(&mut self.node, now, reports);
         self.watch_room(poller);
     }
@@ -167,7 +165,11 @@ impl Replication {
         while let Some(output) = self.node.poll() {
             match output {
                 Output::Transmit { channel: _, bytes } => self.link.transmit(bytes, reports),
-                Output::Kernel { op, action } => self.kernel.change(op, &action),
+                Output::Kernel { op, action } => {
+                    // What is to be sent does not wait for the kernel.
+                    self.link.send(reports);
+                    self.kernel.change(op, &action);
+                }
                 Output::Dump(reason) => begun.dump = Some(reason),
                 Output::FlushKernel => begun.flush = true,
                 Output::CommitRefused { flow, refusal } => {
