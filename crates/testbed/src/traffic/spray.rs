@@ -8,12 +8,13 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use crate::{Error, Namespace, Result};
 
-/// Destinations of each source port.
-const DESTINATIONS: u32 = 1000;
-/// The source port of the first flows.
-const FIRST_SOURCE: u32 = 1024;
+/// Source ports below those that the kernel gives to others. Many flows from one port to many
+/// destinations would cost the kernel's address translation a long search for each.
+const PORTS: std::ops::Range<u32> = 2_000..32_000;
 /// The discard port.
-const PORT: u16 = 9;
+const DISCARD: u16 = 9;
+/// Flows in one go.
+const STEP: u32 = 1_000;
 
 /// A source of new flows.
 #[derive(Debug)]
@@ -33,23 +34,22 @@ impl<'a> Spray<'a> {
 
     /// Begins up to `count` more flows, at most a thousand, and returns how many there are in all.
     pub fn more(&mut self, count: u32) -> Result<u32> {
-        // A source port for each thousand: a tuple that comes twice is no new flow.
-        let source = FIRST_SOURCE + self.sent.div_ceil(DESTINATIONS);
-        let source = u16::try_from(source)
-            .map_err(|_| Error::Unexpected("no source port is left for more flows".into()))?;
-        let count = count.min(DESTINATIONS);
-        let first = u32::from(Ipv4Addr::new(198, 18, 0, 0));
+        let end = self.sent + count.min(STEP);
         self.namespace
-            .enter(|| -> io::Result<()> {
-                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, source))?;
-                (0..count).try_for_each(|host| {
-                    socket
-                        .send_to(&[], (Ipv4Addr::from(first + host), PORT))
-                        .map(drop)
-                })
-            })?
+            .enter(|| (self.sent..end).try_for_each(begin))?
             .map_err(Error::io("sending datagrams"))?;
-        self.sent += count;
-        Ok(self.sent)
+        self.sent = end;
+        Ok(end)
     }
+}
+
+/// Begins flow number so-and-so.
+fn begin(flow: u32) -> io::Result<()> {
+    let ports = PORTS.end - PORTS.start;
+    let port = u16::try_from(PORTS.start + flow % ports).map_err(io::Error::other)?;
+    let destination = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + flow / ports;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    socket
+        .send_to(&[], (Ipv4Addr::from(destination), DISCARD))
+        .map(drop)
 }
