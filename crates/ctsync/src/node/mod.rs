@@ -249,6 +249,12 @@ impl Node {
             .map(|(seq, item)| QueuedMessage { seq, item })
     }
 
+    /// Whether the kernel's table is being read, or will be as soon as an earlier reading is
+    /// digested.
+    pub const fn is_reading_kernel(&self) -> bool {
+        self.reading.is_some() || self.reading_wanted.is_some()
+    }
+
     /// The flows of our kernel.
     pub const fn internal(&self) -> View<'_> {
         View::internal(&self.internal)
