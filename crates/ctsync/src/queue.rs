@@ -81,9 +81,12 @@ impl TransmitQueue {
 ///
 /// Numbers are dense, so this is a row that begins at the oldest one; what needs no
 /// acknowledgement, or has got it, leaves a hole. Looking a number up costs one step.
+///
+/// A range is walked by jumps: what a walk has passed leads behind its holes from then on. So a
+/// peer that names the same wide range again and again pays for each step of ours once.
 #[derive(Debug)]
 pub(crate) struct ResendQueue {
-    row: VecDeque<Option<Item>>,
+    row: VecDeque<Place>,
     /// Number of the first place of the row.
     first: Seq,
     /// Places that are no holes.
@@ -91,6 +94,29 @@ pub(crate) struct ResendQueue {
     /// Of these, places of flows.
     flows_len: usize,
     len_max: usize,
+}
+
+/// A place of the row.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Taken(Item),
+    /// Nothing here, nor in the places behind it: at least so many holes, this one included.
+    Holes(u32),
+}
+
+impl Place {
+    const HOLE: Self = Self::Holes(1);
+
+    /// What was here; a hole is left.
+    fn take(&mut self) -> Option<Item> {
+        match *self {
+            Self::Taken(item) => {
+                *self = Self::HOLE;
+                Some(item)
+            }
+            Self::Holes(_) => None,
+        }
+    }
 }
 
 impl ResendQueue {
@@ -110,7 +136,7 @@ impl ResendQueue {
     pub(crate) fn push(&mut self, item: Option<Item>) {
         self.len += usize::from(item.is_some());
         self.flows_len += usize::from(is_flow(item));
-        self.row.push_back(item);
+        self.row.push_back(item.map_or(Place::HOLE, Place::Taken));
         self.trim();
     }
 
@@ -134,7 +160,7 @@ impl ResendQueue {
         item
     }
 
-    /// The part of a range that the row covers, as numbers; empty if `from` is after `to`.
+    /// A walk over the part of a range that the row covers; empty if `from` is after `to`.
     pub(crate) fn covered(&self, range: SeqRange) -> Covered {
         let len = i64::try_from(self.row.len()).unwrap_or(i64::MAX);
         let from = i64::from(range.from.distance(self.first)).max(0);
@@ -145,11 +171,42 @@ impl ResendQueue {
         }
     }
 
-    /// All numbers of the row.
+    /// A walk over the whole row.
     pub(crate) fn all(&self) -> Covered {
         Covered {
             next: self.first,
             left: u32::try_from(self.row.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Takes out the next message of a walk.
+    pub(crate) fn take_next(&mut self, walk: &mut Covered) -> Option<Item> {
+        // The front of the row may have gone since.
+        let gone = u32::try_from(self.first.distance(walk.next)).unwrap_or(0);
+        walk.pass(gone);
+        let start = usize::try_from(walk.next.distance(self.first)).ok()?;
+        let mut at = start;
+        while let (Some(Place::Holes(holes)), 1..) = (self.row.get(at), walk.left) {
+            at += usize::try_from(*holes).unwrap_or(usize::MAX);
+            walk.pass(*holes);
+        }
+        self.lead_to(start, at);
+        if walk.left == 0 {
+            return None;
+        }
+        walk.pass(1);
+        let item = self.row.get_mut(at)?.take();
+        self.removed(item);
+        item
+    }
+
+    /// Makes the holes that were passed from `start` on lead to `end`, behind the last of them.
+    fn lead_to(&mut self, start: usize, end: usize) {
+        let mut at = start;
+        while let (Some(Place::Holes(holes)), true) = (self.row.get_mut(at), at < end) {
+            let passed = usize::try_from(*holes).unwrap_or(usize::MAX);
+            *holes = u32::try_from(end - at).unwrap_or(1);
+            at += passed;
         }
     }
 
@@ -164,7 +221,10 @@ impl ResendQueue {
         let numbers = (0_u32..).map(|place| self.first.plus(place));
         numbers
             .zip(self.row.iter())
-            .filter_map(|(seq, item)| Some((seq, (*item)?)))
+            .filter_map(|(seq, place)| match place {
+                Place::Taken(item) => Some((seq, *item)),
+                Place::Holes(_) => None,
+            })
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -186,7 +246,7 @@ impl ResendQueue {
     }
 
     fn trim(&mut self) {
-        while let Some(None) = self.row.front() {
+        while let Some(Place::Holes(_)) = self.row.front() {
             self.row.pop_front();
             self.first = self.first.next();
         }
@@ -204,14 +264,11 @@ pub(crate) struct Covered {
     left: u32,
 }
 
-impl Iterator for Covered {
-    type Item = Seq;
-
-    fn next(&mut self) -> Option<Seq> {
-        self.left = self.left.checked_sub(1)?;
-        let seq = self.next;
-        self.next = seq.next();
-        Some(seq)
+impl Covered {
+    fn pass(&mut self, places: u32) {
+        let places = places.min(self.left);
+        self.next = self.next.plus(places);
+        self.left -= places;
     }
 }
 
@@ -242,8 +299,8 @@ mod tests {
             queue.push(if number == 3 { None } else { flow(number) });
         }
         assert_eq!(numbers(&queue), [u32::MAX - 1, u32::MAX, 0, 2]);
-        let hit: Vec<_> = queue.covered(range(u32::MAX, 1)).map(|seq| seq.0).collect();
-        assert_eq!(hit, [u32::MAX, 0, 1]);
+        let hit = queue.covered(range(u32::MAX, 1));
+        assert_eq!((hit.next.0, hit.left), (u32::MAX, 3));
         assert_eq!(queue.take(Seq(u32::MAX - 1)), flow(0));
         assert_eq!(queue.oldest(), Some(Seq(u32::MAX)));
         assert_eq!(queue.take(Seq(0)), flow(2));
@@ -257,9 +314,9 @@ mod tests {
         let mut queue = ResendQueue::new(Seq(100), 10);
         queue.push(flow(0));
         for (from, to) in [(90, 99), (101, 200), (0x8000_0000, 0x8000_0001)] {
-            assert_eq!(queue.covered(range(from, to)).count(), 0, "{from}..{to}");
+            assert_eq!(queue.covered(range(from, to)).left, 0, "{from}..{to}");
         }
-        assert_eq!(queue.covered(range(0, 352_239_638)).count(), 1);
+        assert_eq!(queue.covered(range(0, 352_239_638)).left, 1);
     }
 
     #[test]
@@ -271,6 +328,56 @@ mod tests {
         assert_eq!(queue.pop_excess(), flow(0));
         assert_eq!(queue.pop_excess(), None);
         assert_eq!(numbers(&queue), [1, 2]);
+    }
+
+    /// What walks over ranges find, one after the other, beside a list that knows no jumps.
+    #[test]
+    fn a_walk_takes_what_its_range_holds() {
+        let ranges = [
+            (3, 5),
+            (3, 5),
+            (2, 7),
+            (4, 9),
+            (90, 95),
+            (1, 30),
+            (5, 99),
+            (0, 0),
+            (0, 99),
+        ];
+        let mut queue = ResendQueue::new(Seq(0), 1000);
+        let mut model: Vec<Option<Item>> = (0..100)
+            .map(|number| if number % 3 == 1 { None } else { flow(number) })
+            .collect();
+        for item in &model {
+            queue.push(*item);
+        }
+        for (from, to) in ranges {
+            let mut walk = queue.covered(range(from, to));
+            let mut found = Vec::new();
+            while let Some(item) = queue.take_next(&mut walk) {
+                found.push(item);
+            }
+            let places = model.iter_mut().take(to as usize + 1).skip(from as usize);
+            let expected: Vec<_> = places.filter_map(Option::take).collect();
+            assert_eq!(found, expected, "{from}..{to}");
+            assert_eq!(queue.len(), model.iter().flatten().count());
+        }
+    }
+
+    /// A peer may name a wide range of holes as often as it likes: each is passed once.
+    #[test]
+    fn holes_are_passed_by_jumps() {
+        let mut queue = ResendQueue::new(Seq(0), 1_000_000);
+        for number in 0..300_000 {
+            queue.push(flow(number));
+        }
+        let mut walk = queue.covered(range(1, 300_000));
+        while queue.take_next(&mut walk).is_some() {}
+        for round in 0..200_000 {
+            let mut walk = queue.covered(range(1 + round, 300_000));
+            assert_eq!(queue.take_next(&mut walk), None);
+        }
+        assert!(queue.row.len() == 300_000 && queue.len() == 1);
     }
 
     #[test]

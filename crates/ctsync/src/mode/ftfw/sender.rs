@@ -148,11 +148,11 @@ impl Sender {
         if went_back {
             self.queue.retain(true, worth_keeping);
         }
-        for seq in self.resend.all() {
-            match self.resend.take(seq) {
-                Some(Item::Control(control)) if !worth_keeping(&control) => {}
-                Some(item) => self.requeue(cache, item),
-                None => {}
+        let mut walk = self.resend.all();
+        while let Some(item) = self.resend.take_next(&mut walk) {
+            match item {
+                Item::Control(control) if !worth_keeping(&control) => {}
+                Item::Control(_) | Item::Flow(_) => self.requeue(cache, item),
             }
         }
         self.stale = None;
@@ -163,8 +163,9 @@ impl Sender {
         if !self.is_greeted() || !range.to.is_before(self.next) {
             return false;
         }
-        for seq in self.resend.covered(range) {
-            if let Some(Item::Flow(slot)) = self.resend.take(seq) {
+        let mut walk = self.resend.covered(range);
+        while let Some(item) = self.resend.take_next(&mut walk) {
+            if let Item::Flow(slot) = item {
                 cache.acknowledged(slot);
             }
         }
@@ -184,11 +185,10 @@ impl Sender {
         if !self.is_greeted() {
             return false;
         }
-        for seq in self.resend.covered(range) {
-            if let Some(item) = self.resend.take(seq) {
-                stats.count(Counter::MessagesResent);
-                self.requeue(cache, item);
-            }
+        let mut walk = self.resend.covered(range);
+        while let Some(item) = self.resend.take_next(&mut walk) {
+            stats.count(Counter::MessagesResent);
+            self.requeue(cache, item);
         }
         if range.to.is_before(self.next) {
             self.note_known(now, range.to);
@@ -209,11 +209,10 @@ impl Sender {
         let Some(from) = self.resend.oldest() else {
             return;
         };
-        for seq in self.resend.covered(SeqRange { from, to: through }) {
-            if let Some(item) = self.resend.take(seq) {
-                stats.count(Counter::MessagesResent);
-                self.requeue(cache, item);
-            }
+        let mut walk = self.resend.covered(SeqRange { from, to: through });
+        while let Some(item) = self.resend.take_next(&mut walk) {
+            stats.count(Counter::MessagesResent);
+            self.requeue(cache, item);
         }
         self.watch(now);
     }
@@ -304,10 +303,9 @@ impl Sender {
     /// Forgets all flows; the cache is emptied too.
     pub(crate) fn forget_flows(&mut self) {
         self.queue.retain(false, |_| true);
-        for seq in self.resend.all() {
-            if let Some(control @ Item::Control(_)) = self.resend.take(seq) {
-                self.requeue_control(control);
-            }
+        let mut walk = self.resend.all();
+        while let Some(item) = self.resend.take_next(&mut walk) {
+            self.requeue_control(item);
         }
     }
 
