@@ -68,6 +68,10 @@ fn demo(screen: Screen, options: Options) -> Result<()> {
     screen.heading("2. fw1 comes back as backup, then fw2, now the primary, fails")?;
     come_back(screen, &mut pair)?;
     let second = play(screen, &mut pair, 1, &mut traffic, PATIENCE)?;
+    if options.keep {
+        // Else the end of the traffic would be the end of the connections to look at.
+        pair.unplug()?;
+    }
     drop(traffic);
     let kept = options.keep.then_some(pair);
 
@@ -161,5 +165,6 @@ fn keep(screen: Screen, pair: FailoverPair, implementation: Implementation) -> R
         ),
     )?;
     screen.note(Tone::Plain, "cargo xtask demo --clean        removes it")?;
-    pair.keep()
+    pair.keep();
+    Ok(())
 }

@@ -142,12 +142,15 @@ impl FailoverPair {
         fw2.wait_until_backup()
     }
 
-    /// Leaves everything behind as it is, until [`remove_kept`](crate::remove_kept). The client
-    /// and the server are unplugged first, so that the end of this program does not close the
-    /// connections that the firewalls know.
-    pub fn keep(self) -> Result<()> {
+    /// Pulls the client's and the server's cables: from now on the firewalls keep the connections
+    /// that they know, whatever becomes of the sockets.
+    pub fn unplug(&self) -> Result<()> {
         self.client.link_down("eth0")?;
-        self.server.link_down("eth0")?;
+        self.server.link_down("eth0")
+    }
+
+    /// Leaves everything behind as it is, until [`remove_kept`](crate::remove_kept).
+    pub fn keep(self) {
         let Self {
             firewalls,
             client,
@@ -169,7 +172,6 @@ impl FailoverPair {
             .into_iter()
             .chain(switches)
             .for_each(Namespace::keep);
-        Ok(())
     }
 }
 
