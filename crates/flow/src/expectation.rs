@@ -15,6 +15,13 @@ impl ExpectationFlags {
     /// Made by a user-space helper (`NF_CT_EXPECT_USERSPACE`).
     pub const USERSPACE: Self = Self(0x4);
 
+    /// All flags with a name.
+    pub const NAMES: [(Self, &'static str); 3] = [
+        (Self::PERMANENT, "PERMANENT"),
+        (Self::INACTIVE, "INACTIVE"),
+        (Self::USERSPACE, "USERSPACE"),
+    ];
+
     /// Whether all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

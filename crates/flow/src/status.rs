@@ -39,7 +39,8 @@ impl Status {
     /// In hardware (`IPS_HW_OFFLOAD`).
     pub const HW_OFFLOAD: Self = Self(0x8000);
 
-    const NAMES: [(Self, &'static str); 15] = [
+    /// The bits that have a name, lowest first.
+    pub const NAMES: [(Self, &'static str); 15] = [
         (Self::EXPECTED, "EXPECTED"),
         (Self::SEEN_REPLY, "SEEN_REPLY"),
         (Self::ASSURED, "ASSURED"),

@@ -9,10 +9,12 @@
 
 #[path = "golden/describe.rs"]
 mod describe;
+#[path = "golden/schema.rs"]
+mod schema;
 
-use flow::render::{Format, Show};
+use flow::render::{Format, Saved, Show};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A form: the name of its files, and what is shown.
 struct Form {
@@ -36,7 +38,10 @@ const XML: Show = Show {
     ..Show::TABLE
 };
 
-const FORMS: [Form; 8] = [
+/// What a line of `json` is.
+const SCHEMA: &str = include_str!("../../../docs/json.schema.json");
+
+const FORMS: [Form; 11] = [
     form("text", Show::TABLE),
     form(
         "extended",
@@ -77,19 +82,57 @@ const FORMS: [Form; 8] = [
             },
         )
     },
+    form(
+        "save",
+        Show {
+            format: Format::Save(Saved::Add),
+            ..Show::TABLE
+        },
+    ),
+    Form {
+        labels: true,
+        ..form(
+            "save_deleted",
+            Show {
+                format: Format::Save(Saved::Delete),
+                ..Show::TABLE
+            },
+        )
+    },
+    Form {
+        labels: true,
+        ..form("json", JSON)
+    },
 ];
+
+const JSON: Show = Show {
+    format: Format::Json,
+    ..Show::TABLE
+};
+
+#[test]
+fn every_case_is_as_the_schema_says() {
+    let schema = serde_json::from_str(SCHEMA).unwrap();
+    let json = form("json", JSON);
+    for case in cases() {
+        let line = render(&case, &json);
+        let value = serde_json::from_slice(&line).unwrap();
+        let result = schema::check(&value, &schema);
+        assert_eq!(result, Ok(()), "{}", case.display());
+    }
+}
 
 #[test]
 fn every_case_renders_as_stock_does() {
+    let checked: usize = cases().iter().map(|case| check(case)).sum();
+    assert!(checked > 190, "only {checked} forms found");
+}
+
+fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut checked = 0;
-    for entry in fs::read_dir(root).unwrap() {
-        let case = entry.unwrap().path();
-        if case.is_dir() {
-            checked += check(&case);
-        }
-    }
-    assert!(checked > 100, "only {checked} forms found");
+    let entries = fs::read_dir(root).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_dir()).collect()
 }
 
 /// Compares every form of a case and returns how many there were.

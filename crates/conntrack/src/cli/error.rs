@@ -54,6 +54,8 @@ pub enum Error {
     BadParameter(String),
     /// `-o save` is not to be combined.
     SaveCombined,
+    /// `-o xml` and `-o json`.
+    TwoFormats,
     /// A state that the protocol does not have; how diagnostics of the protocol begin.
     UnknownState(&'static str, String),
     /// A number out of range; value and option letter.
@@ -78,7 +80,10 @@ impl Error {
     /// The exit status.
     pub const fn status(&self) -> u8 {
         match self {
-            Self::SaveCombined | Self::UnexpectedValue(..) | Self::LabelAddAndDel => 1,
+            Self::SaveCombined
+            | Self::TwoFormats
+            | Self::UnexpectedValue(..)
+            | Self::LabelAddAndDel => 1,
             _ => 2,
         }
     }
@@ -125,6 +130,7 @@ impl fmt::Display for Error {
             Self::SaveCombined => f.write_str(
                 "cannot combine save output with any other output type, use -o save only",
             ),
+            Self::TwoFormats => f.write_str("cannot combine xml and json output"),
             Self::UnknownState(kind, word) => write!(f, "{kind} `{word}'"),
             Self::UnexpectedValue(word, letter) => {
                 write!(f, "unexpected value '{word}' with -{letter} option")

@@ -98,9 +98,11 @@ pub enum OutputWord {
     Userspace,
     /// `save`
     Save,
+    /// `json`
+    Json,
 }
 
-const OUTPUT_WORDS: [(&str, OutputWord); 8] = [
+const OUTPUT_WORDS: [(&str, OutputWord); 9] = [
     ("xml", OutputWord::Xml),
     ("extended", OutputWord::Extended),
     ("timestamp", OutputWord::Timestamp),
@@ -109,6 +111,7 @@ const OUTPUT_WORDS: [(&str, OutputWord); 8] = [
     ("labels", OutputWord::Labels),
     ("userspace", OutputWord::Userspace),
     ("save", OutputWord::Save),
+    ("json", OutputWord::Json),
 ];
 
 /// An address with an optional prefix length or mask; the one given last counts.
@@ -359,6 +362,10 @@ impl LowArgs {
             .all(|word| matches!(word, OutputWord::Save | OutputWord::Userspace));
         if saves && !only_saves {
             return Err(Error::SaveCombined);
+        }
+        let has = |word| self.output.contains(&word);
+        if has(OutputWord::Xml) && has(OutputWord::Json) {
+            return Err(Error::TwoFormats);
         }
         Ok(())
     }

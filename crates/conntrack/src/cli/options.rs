@@ -384,7 +384,7 @@ pub const OPTIONS: [Opt; 30] = [
     option(Id::DstNat, b'g', &["dst-nat"], Arg::Optional, "ooooo-o-------",
         ("[ADDR[:PORT]]", "Translated destination: to match, or to set with -I and -A")),
     option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o",
-        ("LIST", "What to show: extended, id, timestamp, ktimestamp, labels, or xml; userspace is accepted")),
+        ("LIST", "What to show: extended, id, timestamp, ktimestamp, labels, or xml or json; userspace is accepted")),
     option(Id::Secmark, b'c', &["secmark"], Arg::Required, "o-----o-------",
         ("NUMBER", "Security mark")),
     option(Id::BufferSize, b'b', &["buffer-size"], Arg::Required, "------o-------",

@@ -175,6 +175,16 @@ fn values_are_checked_while_reading() {
             "cannot combine save output with any other output type, use -o save only",
         ),
         (
+            "-L -o json,save",
+            1,
+            "cannot combine save output with any other output type, use -o save only",
+        ),
+        (
+            "-E -o xml -o json",
+            1,
+            "cannot combine xml and json output",
+        ),
+        (
             "-L -p udp --sport 70000",
             2,
             "invalid value `70000' for `--sport', a number up to 65535 is expected",

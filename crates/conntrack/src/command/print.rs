@@ -92,6 +92,7 @@ impl<'a> Printer<'a> {
             now: self.now.as_secs(),
             time: u64::try_from(self.now.as_nanos()).unwrap_or(u64::MAX),
             sender,
+            unknown: None,
             labels: self.style.labels.as_deref(),
             utc_offset: |seconds| clock::utc_offset(Duration::from_secs(seconds)),
         }

@@ -10,6 +10,7 @@
 //! million flows costs a few hundred nanoseconds each.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::event::EventKind;
 use crate::expectation::Expectation;
@@ -20,7 +21,9 @@ use crate::status::Status;
 use crate::tuple::{Dir, Tuple};
 
 pub mod bytes;
+pub mod json;
 pub mod labels;
+pub mod save;
 pub mod text;
 pub mod time;
 pub mod xml;
@@ -28,6 +31,7 @@ pub mod xml;
 mod expectation;
 
 use labels::LabelSet;
+pub use save::Saved;
 
 /// How things look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +41,10 @@ pub enum Format {
     Text,
     /// One XML element per line.
     Xml,
+    /// One command line that makes the flow again.
+    Save(Saved),
+    /// One JSON object per line.
+    Json,
 }
 
 impl Format {
@@ -45,14 +53,18 @@ impl Format {
         match self {
             Self::Text => text(out, record, show),
             Self::Xml => xml(out, record, show),
+            Self::Save(saved) => save::render(out, record, saved),
+            Self::Json => json::flow(out, record),
         }
     }
 
-    /// Renders an expectation, without the line's end.
+    /// Renders an expectation, without the line's end. There is no command line that makes the
+    /// same expectation again; as in stock, it is a line of text then.
     pub fn expectation(self, out: &mut Vec<u8>, record: &Expected<'_>, show: &Show) {
         match self {
-            Self::Text => expectation::text(out, record, show),
+            Self::Text | Self::Save(_) => expectation::text(out, record, show),
             Self::Xml => expectation::xml(out, record, show),
+            Self::Json => json::expectation(out, record),
         }
     }
 }
@@ -107,6 +119,13 @@ pub struct Sender<'a> {
     pub program: Option<Name<'a>>,
 }
 
+/// Attributes that the kernel sent and that have no name here.
+pub trait Unknown: fmt::Debug {
+    /// Hands each of them to `sink`: its number and those of the nests that it is in, outermost
+    /// first, and its bytes.
+    fn each(&self, sink: &mut dyn FnMut(&[u16], &[u8]));
+}
+
 /// A flow or an expectation, and what is known beside it.
 #[derive(Debug)]
 pub struct Record<'a, T = Flow<'a>> {
@@ -120,6 +139,8 @@ pub struct Record<'a, T = Flow<'a>> {
     pub time: u64,
     /// Who asked for it, `None` for traffic.
     pub sender: Option<Sender<'a>>,
+    /// What was sent and not understood, if there was anything.
+    pub unknown: Option<&'a dyn Unknown>,
     /// The names of labels, if labels are to be shown.
     pub labels: Option<&'a LabelMap>,
     /// By how many seconds local time is ahead of UTC at a moment, in seconds since 1970.
@@ -138,6 +159,7 @@ impl<'a, T> Record<'a, T> {
             now,
             time: 0,
             sender: None,
+            unknown: None,
             labels: None,
             utc_offset: |_| 0,
         }

@@ -5,9 +5,10 @@
 
 use flow::render::{Record, Sender};
 use flow::{
-    Counters, DccpInfo, DccpState, EventKind, Expectation, ExpectationFlags, Flow, Helper, Icmp,
-    Keys, L4, LabelMap, Labels, Mark, Name, PerDir, Ports, ProtoInfo, Protocol, SctpInfo,
-    SctpState, Status, TcpInfo, TcpState, Timestamp, Tuple, Zone,
+    Counters, DccpInfo, DccpRole, DccpState, Dir, EventKind, ExpectNat, Expectation,
+    ExpectationFlags, Flow, Helper, Icmp, Keys, L4, LabelMap, Labels, Mark, Name, PerDir, Ports,
+    ProtoInfo, Protocol, SctpInfo, SctpState, SeqAdj, Status, Synproxy, TcpFlags, TcpInfo,
+    TcpState, Timestamp, Tuple, Zone,
 };
 use std::collections::HashMap;
 
@@ -76,7 +77,19 @@ pub fn flow(description: &str) -> Case<'_, Flow<'_>> {
             "stop" => {}
             "start" => flow.timestamp = Some(life(value, description)),
             "counters" => flow.counters = counters(value),
-            "tcp_state" | "sctp_state" | "dccp_state" => flow.protoinfo = Some(state(key, value)),
+            "tcp_state" | "sctp_state" | "dccp_state" => {
+                flow.protoinfo = Some(protoinfo(key, value, description));
+            }
+            // Read with the state.
+            "wscale" | "tcp_flags" | "vtag" | "role" | "handshake_seq" => {}
+            "orig_seqadj" => flow.seq_adj.orig = Some(seq_adj(value)),
+            "reply_seqadj" => flow.seq_adj.reply = Some(seq_adj(value)),
+            "synproxy" => {
+                let [isn, its, tsoff] = small_list(value);
+                flow.synproxy = Some(Synproxy { isn, its, tsoff });
+            }
+            "master" => flow.master = Some(tuple(value)),
+            "helper_info" => {}
             "zone" => flow.zone = Some(zone(value)),
             "status" => flow.status = Some(Status(small(value))),
             "timeout" => flow.timeout = Some(small(value)),
@@ -89,7 +102,8 @@ pub fn flow(description: &str) -> Case<'_, Flow<'_>> {
             "event_time" => flow.event_time = Some(number(value)),
             "helper" => {
                 let name = Name::new(value.as_bytes());
-                flow.helper = Some(Helper { name, info: None });
+                let info = line(description, "helper_info").map(str::as_bytes);
+                flow.helper = Some(Helper { name, info });
             }
             _ => beside.take(key, value),
         }
@@ -113,6 +127,12 @@ pub fn expectation(description: &str) -> Case<'_, Expectation<'_>> {
             "id" => expectation.id = Some(small(value)),
             "class" => expectation.class = Some(small(value)),
             "zone" => expectation.zone = Some(zone(value)),
+            "fn" => expectation.function = Some(Name::new(value.as_bytes())),
+            "nat" => {
+                let tuple = tuple(value);
+                let dir = Dir::Reply;
+                expectation.nat = Some(ExpectNat { dir, tuple });
+            }
             "flags" => expectation.flags = Some(ExpectationFlags(small(value))),
             "helper" => expectation.helper = Some(Name::new(value.as_bytes())),
             _ => beside.take(key, value),
@@ -149,13 +169,32 @@ fn small(text: &str) -> u32 {
     u32::try_from(number(text)).unwrap()
 }
 
+/// The value of a key that belongs to another one.
+fn line<'a>(description: &'a str, key: &str) -> Option<&'a str> {
+    description.lines().find_map(|line| {
+        let (known, value) = line.split_once(" = ")?;
+        (known == key).then_some(value)
+    })
+}
+
+fn small_list<const N: usize>(text: &str) -> [u32; N] {
+    let numbers: Vec<u32> = text.split(' ').map(small).collect();
+    numbers.try_into().expect("as many numbers")
+}
+
 fn life(start: &str, description: &str) -> Timestamp {
-    let stop = description
-        .lines()
-        .find_map(|line| line.strip_prefix("stop = "));
     Timestamp {
         start: number(start),
-        stop: stop.map(number),
+        stop: line(description, "stop").map(number),
+    }
+}
+
+fn seq_adj(text: &str) -> SeqAdj {
+    let [correction_pos, offset_before, offset_after] = small_list(text);
+    SeqAdj {
+        correction_pos,
+        offset_before,
+        offset_after,
     }
 }
 
@@ -171,20 +210,42 @@ fn counters(text: &str) -> PerDir<Option<Counters>> {
     }
 }
 
-fn state(key: &str, value: &str) -> ProtoInfo {
-    let state = u8::try_from(number(value)).unwrap();
+fn protoinfo(key: &str, value: &str, description: &str) -> ProtoInfo {
+    let octet = |value: u32| u8::try_from(value).unwrap();
+    let pair = |key| -> PerDir<Option<u32>> {
+        line(description, key).map_or_else(PerDir::default, |value| {
+            let [orig, reply] = small_list(value);
+            PerDir {
+                orig: Some(orig),
+                reply: Some(reply),
+            }
+        })
+    };
+    let state = octet(small(value));
+    let flags = |value: u32| TcpFlags {
+        flags: octet(value),
+        mask: octet(value),
+    };
     match key {
         "tcp_state" => ProtoInfo::Tcp(TcpInfo {
             state: Some(TcpState(state)),
-            ..TcpInfo::default()
+            wscale: PerDir {
+                orig: pair("wscale").orig.map(octet),
+                reply: pair("wscale").reply.map(octet),
+            },
+            flags: PerDir {
+                orig: pair("tcp_flags").orig.map(flags),
+                reply: pair("tcp_flags").reply.map(flags),
+            },
         }),
         "sctp_state" => ProtoInfo::Sctp(SctpInfo {
             state: Some(SctpState(state)),
-            ..SctpInfo::default()
+            vtag: pair("vtag"),
         }),
         _ => ProtoInfo::Dccp(DccpInfo {
             state: Some(DccpState(state)),
-            ..DccpInfo::default()
+            role: line(description, "role").map(|role| DccpRole(octet(small(role)))),
+            handshake_seq: line(description, "handshake_seq").map(number),
         }),
     }
 }

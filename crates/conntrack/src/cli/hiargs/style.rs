@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use flow::LabelMap;
-use flow::render::{Format, Show};
+use flow::render::{Format, Saved, Show};
 
 use crate::cli::lowargs::{LowArgs, OutputWord};
 use crate::cli::options::{Table, Verb};
@@ -20,14 +20,25 @@ pub struct Style {
 /// What `-o` asks for.
 pub(super) fn style(args: &LowArgs) -> Style {
     let has = |word| args.output.contains(&word);
-    let xml = has(OutputWord::Xml);
+    let format = if has(OutputWord::Xml) {
+        Format::Xml
+    } else if has(OutputWord::Json) {
+        Format::Json
+    } else if has(OutputWord::Save) {
+        Format::Save(match args.verb {
+            Some(Verb::Delete) => Saved::Delete,
+            _ => Saved::Add,
+        })
+    } else {
+        Format::Text
+    };
     // The listing of flows has no moment to show.
     let has_moment = args.verb == Some(Verb::Event) || args.table == Table::Expect;
     Style {
         show: Show {
-            format: if xml { Format::Xml } else { Format::Text },
+            format,
             extended: has(OutputWord::Extended),
-            id: has(OutputWord::Id) || xml,
+            id: has(OutputWord::Id) || format == Format::Xml,
             time: has(OutputWord::Timestamp) && has_moment,
             life: has(OutputWord::Ktimestamp),
             ..Show::TABLE
