@@ -42,7 +42,7 @@ pub fn sizes(tree: &Tree) -> Complaints {
     let judge = |file: &File| {
         let size = production(file);
         let what = format!("{size} lines of production code, more than {SIZE_MAX}");
-        let is_test = file.path.contains("/tests/");
+        let is_test = file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
         (size > SIZE_MAX && !is_test).then(|| file.complaint(SIZE_MAX, &what))
     };
     tree.sources().filter_map(judge).collect()
