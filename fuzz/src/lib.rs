@@ -7,6 +7,8 @@
 pub mod attributes;
 pub mod config;
 pub mod netlink;
+pub mod node;
+pub mod peer;
 
 #[cfg(test)]
 mod short;
@@ -45,4 +47,6 @@ targets! {
     netlink: 1_000_000,
     attributes: 1_000_000,
     config: 60_000,
+    peer: 1_000_000,
+    node: 100_000,
 }
