@@ -42,6 +42,13 @@ impl Entry {
         entry
     }
 
+    /// An entry for what the kernel's table says now of the same flow.
+    pub(crate) fn read_again(&self, flow: &Flow<'_>, now: Instant) -> Self {
+        let mut entry = Self::from_flow(flow, now);
+        entry.created_like(self);
+        entry
+    }
+
     /// Takes over what the kernel reports; what it leaves out stays.
     pub(crate) fn merge_flow(&mut self, flow: &Flow<'_>, now: Instant) {
         self.touch(now);

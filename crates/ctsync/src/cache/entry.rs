@@ -157,6 +157,11 @@ impl Entry {
         self.updated = whole_seconds(now);
     }
 
+    /// Takes over when the other was made.
+    pub(crate) const fn created_like(&mut self, other: &Self) {
+        self.created = other.created;
+    }
+
     /// Puts the reply tuple in, if it is of the right family and protocol.
     pub(crate) fn set_reply(&mut self, reply: &Tuple) {
         if reply.protocol() == self.protocol && self.addrs.set_reply(&reply.addrs) {

@@ -7,6 +7,8 @@
 //!
 //! Invariant: a dead entry is on its way to the peer, or guards against the reading in progress.
 
+use core::num::NonZeroU32;
+
 use flow::{Counters, Flow};
 
 use super::entry::Entry;
@@ -61,6 +63,8 @@ pub(crate) struct Tracked {
     pub(crate) place: Place,
     replace: Replace,
     generation: u8,
+    /// The kernel's number of this life of the tuple (`CTA_ID`).
+    id: Option<NonZeroU32>,
 }
 
 impl Record for Tracked {
@@ -70,9 +74,10 @@ impl Record for Tracked {
 }
 
 impl Tracked {
-    fn new(entry: Entry, replace: Replace, generation: u8) -> Self {
+    fn new(entry: Entry, id: Option<NonZeroU32>, replace: Replace, generation: u8) -> Self {
         Self {
             entry,
+            id,
             seq: Seq(0),
             life: Life::New,
             place: Place::Idle,
@@ -144,6 +149,11 @@ impl Internal {
         self.replace_of_new = Replace::UntilSent;
     }
 
+    /// The peer may remember flows that we do not.
+    pub(crate) const fn peer_remembers(&mut self) {
+        self.replace_of_new = Replace::UntilAcknowledged;
+    }
+
     /// The kernel has a new flow: what was known under its tuple is forgotten. `None` if there is
     /// no room.
     pub(crate) fn on_new(
@@ -152,10 +162,9 @@ impl Internal {
         now: Instant,
         stats: &mut Stats,
     ) -> Option<Slot> {
-        let entry = Entry::from_flow(flow, now);
-        match self.table.find(&entry.key()) {
-            Some(slot) => self.replace(slot, entry, stats),
-            None => self.create(entry, self.replace_of_new, stats),
+        match self.table.find(&Key::of_flow(flow)) {
+            Some(slot) => self.replace(slot, flow, now, stats),
+            None => self.create(flow, now, self.replace_of_new, stats),
         }
     }
 
@@ -167,13 +176,12 @@ impl Internal {
         stats: &mut Stats,
     ) -> Option<Slot> {
         let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
-            let entry = Entry::from_flow(flow, now);
-            return self.create(entry, Replace::UntilAcknowledged, stats);
+            return self.create(flow, now, Replace::UntilAcknowledged, stats);
         };
         let generation = self.generation;
         let tracked = self.table.get_mut(slot)?;
-        if tracked.life == Life::Dead {
-            return self.replace(slot, Entry::from_flow(flow, now), stats);
+        if tracked.is_of_another_life(flow) {
+            return self.replace(slot, flow, now, stats);
         }
         tracked.update(flow, now);
         tracked.generation = generation;
@@ -209,11 +217,8 @@ impl Internal {
     pub(crate) fn on_dumped(&mut self, flow: &Flow<'_>, now: Instant, stats: &mut Stats) -> Merged {
         let generation = self.generation;
         let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
-            let entry = Entry::from_flow(flow, now);
-            return match self.create(entry, Replace::UntilAcknowledged, stats) {
-                Some(slot) => Merged::Changed(slot),
-                None => Merged::Full,
-            };
+            let slot = self.create(flow, now, Replace::UntilAcknowledged, stats);
+            return slot.map_or(Merged::Full, Merged::Changed);
         };
         let Some(tracked) = self.table.get_mut(slot) else {
             return Merged::Unchanged;
@@ -221,22 +226,16 @@ impl Internal {
         if tracked.generation == generation {
             return Merged::Unchanged;
         }
-        if tracked.life == Life::Dead {
-            // Dead since before the dump began: the kernel has a new one of the same tuple.
-            let entry = Entry::from_flow(flow, now);
-            return match self.replace(slot, entry, stats) {
-                Some(slot) => Merged::Changed(slot),
-                None => Merged::Full,
-            };
+        if tracked.is_of_another_life(flow) {
+            let slot = self.replace(slot, flow, now, stats);
+            return slot.map_or(Merged::Full, Merged::Changed);
         }
-        let before = tracked.entry.clone();
-        tracked.update(flow, now);
         tracked.generation = generation;
         stats.count(Counter::InternalUpdated);
-        if tracked.entry.says_the_same(&before) {
-            Merged::Unchanged
-        } else {
+        if tracked.read(flow, now) {
             Merged::Changed(slot)
+        } else {
+            Merged::Unchanged
         }
     }
 
@@ -338,6 +337,14 @@ impl Internal {
         self.live = 0;
         self.given_up = 0;
         self.given_up_dead = 0;
+        self.peer_remembers();
+    }
+
+    /// The entry leaves the queues; gives its place until now.
+    pub(crate) fn dequeue(&mut self, slot: Slot) -> Option<(Place, Seq)> {
+        let (before, seq) = self.enqueue(slot)?;
+        self.table.get_mut(slot)?.place = Place::Idle;
+        Some((before, seq))
     }
 
     /// Flows that are in the kernel.
@@ -354,19 +361,32 @@ impl Internal {
         self.table.walk(cursor, limit)
     }
 
-    fn create(&mut self, entry: Entry, replace: Replace, stats: &mut Stats) -> Option<Slot> {
+    fn create(
+        &mut self,
+        flow: &Flow<'_>,
+        now: Instant,
+        replace: Replace,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
         if !self.has_room() {
             stats.count(Counter::InternalNoSpace);
             return None;
         }
         stats.count(Counter::InternalCreated);
         self.live += 1;
-        let generation = self.generation;
-        Some(self.table.insert(Tracked::new(entry, replace, generation)))
+        let entry = Entry::from_flow(flow, now);
+        let tracked = Tracked::new(entry, id_of(flow), replace, self.generation);
+        Some(self.table.insert(tracked))
     }
 
     /// Another flow takes over a tuple: the entry keeps its place, and nothing else.
-    fn replace(&mut self, slot: Slot, entry: Entry, stats: &mut Stats) -> Option<Slot> {
+    fn replace(
+        &mut self,
+        slot: Slot,
+        flow: &Flow<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
         let was_dead = self.table.get(slot)?.life == Life::Dead;
         if was_dead && !self.has_room() {
             stats.count(Counter::InternalNoSpace);
@@ -374,7 +394,8 @@ impl Internal {
         }
         let generation = self.generation;
         let tracked = self.table.get_mut(slot)?;
-        tracked.entry = entry;
+        tracked.entry = Entry::from_flow(flow, now);
+        tracked.id = id_of(flow);
         tracked.life = Life::New;
         tracked.replace = Replace::UntilAcknowledged;
         tracked.generation = generation;
@@ -393,7 +414,8 @@ impl Internal {
     fn guard(&mut self, flow: &Flow<'_>, now: Instant) {
         if self.reading && self.table.len() < self.live_max.saturating_add(self.dead_max) {
             let entry = Entry::from_flow(flow, now);
-            let mut tracked = Tracked::new(entry, Replace::UntilAcknowledged, self.generation);
+            let replace = Replace::UntilAcknowledged;
+            let mut tracked = Tracked::new(entry, None, replace, self.generation);
             tracked.life = Life::Dead;
             self.table.insert(tracked);
         }
@@ -405,11 +427,32 @@ impl Internal {
 }
 
 impl Tracked {
+    /// Whether the kernel speaks of another flow than this one under the same tuple.
+    fn is_of_another_life(&self, flow: &Flow<'_>) -> bool {
+        let differ = |(ours, theirs)| ours != theirs;
+        self.life == Life::Dead || self.id.zip(id_of(flow)).is_some_and(differ)
+    }
+
+    /// Takes over what the kernel's table says of a flow, which is everything there is; whether
+    /// that is something new.
+    fn read(&mut self, flow: &Flow<'_>, now: Instant) -> bool {
+        let fresh = self.entry.read_again(flow, now);
+        let changed = !fresh.says_the_same(&self.entry);
+        if changed {
+            self.replace = Replace::UntilAcknowledged;
+        }
+        self.life = Life::Updated;
+        self.id = self.id.or(id_of(flow));
+        self.entry = fresh;
+        changed
+    }
+
     /// Takes over what the kernel says of a flow that lives on.
     fn update(&mut self, flow: &Flow<'_>, now: Instant) {
         let had_labels = self.has_labels();
         self.entry.merge_flow(flow, now);
         self.life = Life::Updated;
+        self.id = self.id.or(id_of(flow));
         if had_labels && !self.has_labels() {
             // No message says "no labels"; only one that replaces does.
             self.replace = Replace::UntilAcknowledged;
@@ -420,4 +463,8 @@ impl Tracked {
         let labels = self.entry.extra().and_then(|extra| extra.labels);
         labels.is_some_and(|labels| !labels.is_empty())
     }
+}
+
+fn id_of(flow: &Flow<'_>) -> Option<NonZeroU32> {
+    flow.id.and_then(NonZeroU32::new)
 }

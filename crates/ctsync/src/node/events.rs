@@ -36,6 +36,10 @@ impl Node {
     }
 
     fn on_flow_new(&mut self, flow: &Flow<'_>, announced: bool) {
+        if !announced {
+            // What the peer had of this tuple before, nobody has told it is gone.
+            self.internal.peer_remembers();
+        }
         let slot = self.internal.on_new(flow, self.now, &mut self.stats);
         self.on_flow_known(slot, announced);
     }
@@ -60,6 +64,9 @@ impl Node {
         if announced {
             self.sender.announce(&mut self.internal, slot);
         } else {
+            // The peer keeps the flow, and hears no more of it.
+            self.internal.peer_remembers();
+            self.sender.withdraw(&mut self.internal, slot);
             self.internal.bury(slot);
         }
     }
@@ -94,9 +101,6 @@ impl Node {
         };
         self.internal.end_reading();
         self.sweep = Some(Sweep::new(reading, complete));
-        if let Some(bulk) = &mut self.bulk {
-            bulk.begin();
-        }
     }
 
     /// Asks for the kernel's table, when no other reading of it is under way.

@@ -4,6 +4,8 @@
 //! Each job does one bounded step per round and keeps its place by a cursor, so events, datagrams
 //! and clients are served between two steps, and the caches may change under it.
 
+use core::time::Duration;
+
 use super::{Action, Node};
 use crate::cache::internal::Life;
 use crate::cache::{Cursor, Slot};
@@ -18,6 +20,9 @@ const BULK_STEP: u32 = 512;
 /// A bulk waits while so many messages wait to be sent: what happens now goes first.
 const BULK_QUEUE_LEN_MAX: usize = 1024;
 
+/// Shortest time between two bulks that the peer asks for: its request costs it 16 bytes.
+const PEER_BULK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Slots passed in one step of a sweep.
 const SWEEP_STEP: u32 = 4096;
 
@@ -28,15 +33,6 @@ pub(super) struct Bulk {
     queued: u64,
     /// It was asked for once more: flows already passed are to be sent again.
     again: bool,
-    /// It waits for the kernel's table to be read.
-    waiting: bool,
-}
-
-impl Bulk {
-    /// The wait is over.
-    pub(super) const fn begin(&mut self) {
-        self.waiting = false;
-    }
 }
 
 /// A reading of the kernel's table.
@@ -84,10 +80,7 @@ impl Node {
     /// Whether something is left to be done that needs no further input.
     pub(super) fn has_work(&self) -> bool {
         let sends = !self.blocked && self.sender.queue.len() > 0;
-        let bulk_runs = self
-            .bulk
-            .as_ref()
-            .is_some_and(|bulk| !bulk.waiting && self.sender.queue.len() < BULK_QUEUE_LEN_MAX);
+        let bulk_runs = self.bulk.is_some() && !self.bulk_waits();
         let commit_runs = self
             .commit
             .as_ref()
@@ -100,32 +93,47 @@ impl Node {
             || self.sender.wants_repair(&self.internal)
     }
 
-    /// Starts sending everything, or starts over. While the kernel's table is being read for a
-    /// client or at start, it waits: what is not read yet would be missing.
+    /// The peer wants a bulk. It gets one a second at most, however often it asks.
+    pub(super) fn start_bulk_for_peer(&mut self) {
+        match self.timers.peer_bulk_at {
+            Some(at) if at > self.now => self.timers.peer_bulk_wanted = true,
+            Some(_) | None => {
+                self.timers.peer_bulk_wanted = false;
+                self.timers.peer_bulk_at = Some(self.now + PEER_BULK_INTERVAL);
+                self.start_bulk();
+            }
+        }
+    }
+
+    /// Starts sending everything, or starts over.
     pub(super) fn start_bulk(&mut self) {
         self.notice(Notice::BulkStarted);
-        let waiting = self.reading.is_some();
         match &mut self.bulk {
-            Some(bulk) => bulk.again = !bulk.waiting,
+            Some(bulk) => bulk.again = bulk.cursor != Cursor::default(),
             None => {
                 self.bulk = Some(Bulk {
                     cursor: Cursor::default(),
                     queued: 0,
                     again: false,
-                    waiting,
                 });
             }
         }
     }
 
+    /// What happens now goes before a bulk; and while the kernel's table is being read or about to
+    /// be, what is not read yet would be missing in it.
+    fn bulk_waits(&self) -> bool {
+        let reading = self.reading.is_some() || self.reading_wanted.is_some();
+        reading || self.sender.queue.len() >= BULK_QUEUE_LEN_MAX
+    }
+
     fn step_bulk(&mut self) {
+        if self.bulk_waits() {
+            return;
+        }
         let Some(mut bulk) = self.bulk.take() else {
             return;
         };
-        if bulk.waiting || self.sender.queue.len() >= BULK_QUEUE_LEN_MAX {
-            self.bulk = Some(bulk);
-            return;
-        }
         let Some((slots, next)) = self.internal.walk(bulk.cursor, BULK_STEP) else {
             self.end_bulk(bulk);
             return;

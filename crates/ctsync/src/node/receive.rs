@@ -25,7 +25,9 @@ impl Node {
         let header = message.header;
         let hello = header.flags.contains(Flags::HELLO);
         self.on_heard();
-        self.on_greeting_flags(header.flags);
+        if header.flags.contains(Flags::HELLO_BACK) && self.sender.on_hello_back() {
+            self.on_greeted();
+        }
         let taken = match self.receiver.admit(self.now, header.seq, hello) {
             Admission::Before => {
                 self.stats.count(Counter::MessagesBefore);
@@ -33,6 +35,10 @@ impl Node {
             }
             Admission::Taken(taken) => taken,
         };
+        // The greeting counts even on a message that turns out to be malformed.
+        if hello {
+            self.sender.on_hello();
+        }
         let control = digest(message)?;
         self.on_taken(header.seq, hello, &taken);
         match control {
@@ -44,19 +50,10 @@ impl Node {
         }
     }
 
-    /// The greeting counts even on a message that is dropped.
-    fn on_greeting_flags(&mut self, flags: Flags) {
-        if flags.contains(Flags::HELLO) {
-            self.sender.on_hello();
-        }
-        if flags.contains(Flags::HELLO_BACK) && self.sender.on_hello_back() {
-            self.on_greeted();
-        }
-    }
-
     fn on_taken(&mut self, seq: Seq, hello: bool, taken: &Taken) {
         if taken.greets || taken.went_back {
-            self.sender.on_greeting(&mut self.internal, taken.went_back);
+            self.sender
+                .on_greeting(&mut self.internal, self.now, taken.went_back);
         }
         if taken.greets {
             self.internal.peer_is_younger();
@@ -88,7 +85,7 @@ impl Node {
             }
             Control::Resync => {
                 self.notice(Notice::ResyncRequestedByPeer);
-                self.start_bulk();
+                self.start_bulk_for_peer();
                 true
             }
             Control::Alive => true,
@@ -114,7 +111,7 @@ impl Node {
     }
 
     fn on_peer_flow(&mut self, kind: EventKind, flow: &FlowMessage<'_>) {
-        self.end_startup_resync();
+        self.note_flows();
         let (now, stats) = (self.now, &mut self.stats);
         let stored = match kind {
             EventKind::New => self.external.on_new(flow, now, stats),

@@ -36,6 +36,8 @@ pub(super) struct StartupResync {
     at: Instant,
     wait: Duration,
     tries_left: u32,
+    /// Flows of the peer have arrived since it greeted us.
+    answered: bool,
     /// Messages were lost before the peer had greeted us: a peer of stock's making does not send
     /// them again.
     gap: bool,
@@ -58,6 +60,10 @@ pub(super) struct Timers {
     pub(super) resync_at: Option<Instant>,
     /// The kernel's table is to be emptied, as a client asked (`-t`).
     pub(super) purge_at: Option<Instant>,
+    /// Before this time no bulk is begun for the peer.
+    pub(super) peer_bulk_at: Option<Instant>,
+    /// The peer has asked for one since the last was begun.
+    pub(super) peer_bulk_wanted: bool,
     startup_resync: Option<StartupResync>,
     heard: Option<Heard>,
     /// Before this time no notice of the kind is given again, in the order of [`Full`].
@@ -70,6 +76,8 @@ impl Timers {
             alive_at: now + ALIVE_INTERVAL,
             resync_at: None,
             purge_at: None,
+            peer_bulk_at: None,
+            peer_bulk_wanted: false,
             startup_resync: None,
             heard: None,
             silent_until: [Instant::default(); 3],
@@ -88,6 +96,9 @@ impl Node {
             self.timers.purge_at,
             self.timers.startup_resync.map(|it| it.at),
             self.silent_at(),
+            self.timers
+                .peer_bulk_at
+                .filter(|_| self.timers.peer_bulk_wanted),
         ]
         .into_iter()
         .flatten()
@@ -122,6 +133,9 @@ impl Node {
         }
         if due(self.silent_at()) {
             self.on_silence();
+        }
+        if self.timers.peer_bulk_wanted && due(self.timers.peer_bulk_at) {
+            self.start_bulk_for_peer();
         }
     }
 
@@ -178,6 +192,7 @@ impl Node {
             at: self.now + STARTUP_RESYNC_WAIT,
             wait: STARTUP_RESYNC_WAIT,
             tries_left: STARTUP_RESYNC_TRIES - 1,
+            answered: false,
             gap: false,
         });
     }
@@ -186,6 +201,9 @@ impl Node {
         let Some(mut resync) = self.timers.startup_resync.take() else {
             return;
         };
+        if resync.answered && !self.sender.resync_is_pending() {
+            return;
+        }
         self.request_bulk();
         if let Some(tries_left) = resync.tries_left.checked_sub(1) {
             resync.wait *= 2;
@@ -195,11 +213,10 @@ impl Node {
         }
     }
 
-    /// Flows of the peer arrive: it has been heard. Until the peer has greeted us, what is lost
-    /// on the way may not come again, so the wait goes on.
-    pub(super) fn end_startup_resync(&mut self) {
-        if self.sender.is_greeted() {
-            self.timers.startup_resync = None;
+    /// Flows of the peer arrive. Before it has greeted us they need not be the answer.
+    pub(super) fn note_flows(&mut self) {
+        if let Some(resync) = &mut self.timers.startup_resync {
+            resync.answered |= self.sender.is_greeted();
         }
     }
 

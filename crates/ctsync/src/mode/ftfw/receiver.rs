@@ -4,7 +4,8 @@
 //! a real network: a late copy of a greeting brings back flows that have ended, and after one
 //! number from far ahead everything is refused for ever. The rule here is time: a datagram lives
 //! for [`DATAGRAM_LIFE_MAX`] at most, so an old number that comes later than that is not an old
-//! message, and the numbers it begins are taken over.
+//! message, and the numbers it begins are taken over. What was dropped until this was certain is
+//! asked for again. A HELLO that is dropped is not answered, so that the peer goes on saying it.
 
 use super::{ACK_DELAY_MAX, DATAGRAM_LIFE_MAX};
 use crate::seq::Seq;
@@ -67,6 +68,8 @@ struct Run {
     first: Seq,
     last: Seq,
     len: u32,
+    /// One of them said HELLO.
+    hello: bool,
 }
 
 /// A received range that is to be acknowledged up to the last message.
@@ -123,7 +126,7 @@ impl Receiver {
         let admission = if seq.is_after(last) {
             self.admit_ahead(now, last, seq, hello)
         } else {
-            self.note_behind(seq);
+            self.note_behind(seq, hello);
             self.admit_behind(now, seq, hello)
         };
         if let Admission::Taken(_) = admission {
@@ -136,6 +139,15 @@ impl Receiver {
         let recent = |at: Instant| now.since(at) < DATAGRAM_LIFE_MAX;
         if !hello && seq.distance(last) > STRAY_GAP_MIN && self.went_back_at.is_some_and(recent) {
             return Admission::Before;
+        }
+        if let Some(run) = self.run.filter(|run| hello && run.hello) {
+            // A new life whose numbers began behind those of the former one and now pass them.
+            return Admission::Taken(Taken {
+                first: false,
+                missing: range(run.first, seq.previous()),
+                greets: true,
+                went_back: true,
+            });
         }
         Admission::Taken(Taken {
             first: false,
@@ -161,11 +173,12 @@ impl Receiver {
         })
     }
 
-    fn note_behind(&mut self, seq: Seq) {
+    fn note_behind(&mut self, seq: Seq, hello: bool) {
         self.run = Some(match self.run {
             Some(run) if seq.is_after(run.last) => Run {
                 last: seq,
                 len: run.len.saturating_add(1),
+                hello: run.hello || hello,
                 ..run
             },
             Some(run) if !seq.is_before(run.first) => run,
@@ -173,6 +186,7 @@ impl Receiver {
                 first: seq,
                 last: seq,
                 len: 1,
+                hello,
             },
         });
     }

@@ -22,6 +22,8 @@ use crate::time::Instant;
 use crate::wire::{Control, Flags, SeqRange};
 use flow::EventKind;
 
+use super::DATAGRAM_LIFE_MAX;
+
 /// Time for which an unacknowledged message may lie behind acknowledged ones: enough for a lost
 /// acknowledgement to be asked for and to come again.
 const STALE_AFTER: Duration = Duration::from_secs(2);
@@ -38,6 +40,17 @@ enum Greeting {
     Saying,
     /// The peer has said HELLO_BACK.
     Done,
+}
+
+/// What became of our request for a bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resync {
+    /// There is none, or the peer has it.
+    Idle,
+    /// On its way.
+    Pending,
+    /// It fell out of the resend queue; to be queued again when there is room.
+    GivenUp,
 }
 
 /// What became of an attempt to put one more message into a datagram.
@@ -80,6 +93,9 @@ pub(crate) struct Sender {
     known_to_peer: Option<Seq>,
     stale: Option<Stale>,
     repair: Option<Cursor>,
+    resync: Resync,
+    /// When what was unacknowledged was sent again because the peer greeted.
+    greeted_at: Option<Instant>,
 }
 
 impl Sender {
@@ -93,6 +109,8 @@ impl Sender {
             known_to_peer: None,
             stale: None,
             repair: None,
+            resync: Resync::Idle,
+            greeted_at: None,
         }
     }
 
@@ -108,11 +126,43 @@ impl Sender {
         }
     }
 
+    /// The flow's state is not to be sent any more, wherever it stands.
+    pub(crate) fn withdraw(&mut self, cache: &mut Internal, slot: Slot) {
+        if let Some((Place::Sent, seq)) = cache.dequeue(slot) {
+            self.resend.take(seq);
+        }
+        self.compact(cache);
+    }
+
+    /// Withdrawn flows leave their names in the transmit queue; when those outnumber the flows, the
+    /// queue is made anew from the cache.
+    fn compact(&mut self, cache: &Internal) {
+        let worth_it = cache.table.len().saturating_mul(2).max(4096);
+        if self.queue.len() <= worth_it {
+            return;
+        }
+        self.queue.retain(false, |_| true);
+        let (slots, _) = cache.walk(Cursor::default(), u32::MAX).unzip();
+        for slot in slots.into_iter().flatten() {
+            if queued(cache, slot).is_some() {
+                self.queue.push_flow(slot);
+            }
+        }
+    }
+
     /// A control message is to be sent.
     pub(crate) fn say(&mut self, control: Control, stats: &mut Stats) {
+        if control == Control::Resync {
+            self.resync = Resync::Pending;
+        }
         if !self.queue.push_control(control) {
             stats.count(Counter::TransmitNoSpace);
         }
+    }
+
+    /// Whether the peer has not yet acknowledged our request for a bulk.
+    pub(crate) fn resync_is_pending(&self) -> bool {
+        self.resync != Resync::Idle
     }
 
     /// Whether the peer has answered our greeting, so that what it acknowledges was sent by us and
@@ -138,8 +188,14 @@ impl Sender {
     /// The peer has begun a new life and may know nothing of what is unacknowledged.
     ///
     /// Acknowledgements and requests meant for its former life would be taken for those of the new
-    /// one if its numbers went back.
-    pub(crate) fn on_greeting(&mut self, cache: &mut Internal, went_back: bool) {
+    /// one if its numbers went back. A peer that greets again and again is not believed each time:
+    /// what it then misses is found by the numbers it acknowledges.
+    pub(crate) fn on_greeting(&mut self, cache: &mut Internal, now: Instant, went_back: bool) {
+        let recent = |at: Instant| now.since(at) < DATAGRAM_LIFE_MAX;
+        if self.greeted_at.is_some_and(recent) {
+            return;
+        }
+        self.greeted_at = Some(now);
         let worth_keeping = |control: &Control| match control {
             Control::Ack(_) => false,
             Control::Nack(_) => !went_back,
@@ -165,8 +221,10 @@ impl Sender {
         }
         let mut walk = self.resend.covered(range);
         while let Some(item) = self.resend.take_next(&mut walk) {
-            if let Item::Flow(slot) = item {
-                cache.acknowledged(slot);
+            match item {
+                Item::Flow(slot) => cache.acknowledged(slot),
+                Item::Control(Control::Resync) => self.resync = Resync::Idle,
+                Item::Control(_) => {}
             }
         }
         self.note_known(now, range.to);
@@ -262,7 +320,7 @@ impl Sender {
 
     /// Whether flows that fell out of the resend queue can be queued again.
     pub(crate) fn wants_repair(&self, cache: &Internal) -> bool {
-        cache.given_up > 0 && self.repair_room() > 0
+        (cache.given_up > 0 || self.resync == Resync::GivenUp) && self.repair_room() > 0
     }
 
     /// How many flows may be queued again: the resend queue is filled by half only, so that what
@@ -276,6 +334,10 @@ impl Sender {
     /// is room for.
     pub(crate) fn repair(&mut self, cache: &mut Internal) {
         let mut room = self.repair_room();
+        if room > 0 && self.resync == Resync::GivenUp {
+            self.resync = Resync::Pending;
+            self.queue.push_control(Control::Resync);
+        }
         if cache.given_up == 0 || room == 0 {
             return;
         }
@@ -346,8 +408,11 @@ impl Sender {
         self.resend.push(item);
         while let Some(oldest) = self.resend.pop_excess() {
             stats.count(Counter::ResendNoSpace);
-            if let Item::Flow(slot) = oldest {
-                cache.give_up(slot, stats);
+            match oldest {
+                Item::Flow(slot) => cache.give_up(slot, stats),
+                Item::Control(Control::Resync) => self.resync = Resync::GivenUp,
+                // What the peer lost or keeps for want of these it sends again unasked.
+                Item::Control(_) => {}
             }
         }
     }
