@@ -94,6 +94,8 @@ pub struct Terminal {
 /// All places that messages go to.
 pub struct Log {
     terminal: Option<Terminal>,
+    /// The terminal gets warnings and errors only.
+    hushed: bool,
     file: Option<(PathBuf, File)>,
     syslog: Option<Syslog>,
     kinds: BTreeMap<&'static str, Kind>,
@@ -114,6 +116,7 @@ impl Log {
     pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal: Some(terminal),
+            hushed: false,
             file: None,
             syslog: None,
             kinds: BTreeMap::new(),
@@ -145,6 +148,11 @@ impl Log {
             Ok(opened) => *file = opened,
             Err(error) => self.write(Level::Error, &error),
         }
+    }
+
+    /// Keeps all but warnings and errors from the terminal, which the daemon is about to leave.
+    pub fn hush_terminal(&mut self) {
+        self.hushed = true;
     }
 
     /// Stops writing to the terminal, from which the daemon has gone away.
@@ -250,7 +258,8 @@ impl Log {
     /// Writes to terminal and file. One write per line keeps lines of two processes apart, and
     /// nothing can be done about a failure but go on.
     fn print(&mut self, level: Level, line: &[u8]) {
-        if let Some(terminal) = &mut self.terminal {
+        let hushed = self.hushed && level < Level::Warning;
+        if let (Some(terminal), false) = (&mut self.terminal, hushed) {
             let stream = match level {
                 Level::Info | Level::Notice => &mut terminal.out,
                 Level::Warning | Level::Error => &mut terminal.err,

@@ -23,8 +23,7 @@ fn main() -> ExitCode {
             } else {
                 Stay::Foreground
             };
-            // What went wrong has been written to the log.
-            daemon::run(*config, stay, log).map_or(ExitCode::FAILURE, ExitCode::from)
+            ExitCode::from(daemon::run(*config, stay, log))
         }
     }
 }

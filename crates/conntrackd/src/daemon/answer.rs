@@ -6,11 +6,13 @@
 
 use std::io::Write;
 
-use ctsync::{self as core, ClientId, Cursor, Input, Instant, Item, Node, QueuedMessage, Seq};
+use ctsync::{
+    self as core, ClientId, CommitReport, Cursor, Input, Instant, Item, Node, QueuedMessage, Seq,
+};
 
 use crate::control::connection::{CHUNK_LEN, Progress};
 use crate::control::protocol::{Cache, Caches, Format, Request, Table, Topic};
-use crate::daemon::replication::Replication;
+use crate::daemon::replication::{Commits, Replication};
 use crate::daemon::report::Report;
 use crate::daemon::{Daemon, Fate};
 use crate::dump_text;
@@ -110,8 +112,10 @@ pub struct Waiting {
     flush: Vec<ClientId>,
     /// For the end of a reading of the kernel's table.
     dump: Vec<ClientId>,
-    /// Their commit has ended.
-    pub committed: Vec<ClientId>,
+    /// Whose commit runs; who asks for another one meanwhile is refused.
+    committer: Option<ClientId>,
+    /// Commits that have ended.
+    pub commits: Commits,
 }
 
 impl Daemon {
@@ -142,6 +146,9 @@ impl Daemon {
                     Table::Flows | Table::Expectations => "conntrack cache",
                 }));
                 self.ask(client, core::Request::Commit(client), now, |_| None);
+                if self.replication.is_some() {
+                    self.waiting.committer.get_or_insert(client);
+                }
             }
             Request::FlushKernel(Table::Flows | Table::Both) => {
                 self.ask(client, core::Request::FlushKernel, now, |w| {
@@ -206,17 +213,31 @@ impl Daemon {
 
     /// Closes the connections of clients whose work has ended.
     pub(super) fn answer_those_who_waited(&mut self, now: Instant) {
-        let mut done = std::mem::take(&mut self.waiting.committed);
-        if let Some(Replication { kernel, .. }) = &self.replication {
+        for (client, report) in std::mem::take(&mut self.waiting.commits) {
+            if self.waiting.committer.take_if(|it| *it == client).is_some() {
+                self.report_commit(&report);
+            }
+            self.reply(client, Vec::new(), None, now);
+        }
+        let mut done = Vec::new();
+        if let Some(Replication { kernel, node, .. }) = &self.replication {
             if !kernel.is_flushing() {
                 done.append(&mut self.waiting.flush);
             }
-            if !kernel.is_dumping() {
+            if !node.is_reading_kernel() {
                 done.append(&mut self.waiting.dump);
             }
         }
         for client in done {
             self.reply(client, Vec::new(), None, now);
         }
+    }
+
+    fn report_commit(&mut self, report: &CommitReport) {
+        self.report(Report::Committed(report.committed));
+        if report.failed > 0 {
+            self.report(Report::CommitFailed(report.failed));
+        }
+        self.report(Report::CommitTook(report.duration));
     }
 }

@@ -96,7 +96,7 @@ impl Daemon {
         let node = replication.and_then(Replication::timeout);
         let control = self.control.as_ref().and_then(Server::timeout);
         let watchdog = self.service.interval();
-        let due = [node, control]
+        let due = [node, control, self.log.timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -133,7 +133,7 @@ impl Daemon {
             }
         }
         if let Some(replication) = &mut self.replication {
-            let commits = &mut self.waiting.committed;
+            let commits = &mut self.waiting.commits;
             replication.turn(now, &mut self.poller, &mut self.reports, commits);
         }
         self.answer_those_who_waited(now);
@@ -187,13 +187,15 @@ impl Daemon {
         self.log.report_suppressed(now);
         for report in self.reports.drain(..) {
             let level = report.level();
-            for line in report.lines() {
-                match report.kind() {
-                    Some(kind) => {
-                        self.log.limited(kind, now, level, line);
-                    }
-                    None => self.log.write(level, line),
+            let written = match report.kind() {
+                Some(kind) => self.log.limited(kind, now, level, report.text()),
+                None => {
+                    self.log.write(level, report.text());
+                    true
                 }
+            };
+            if let (Some(flow), true) = (report.flow(), written) {
+                self.log.write_flow(level, flow.as_bytes());
             }
         }
     }

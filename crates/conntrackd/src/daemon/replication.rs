@@ -40,8 +40,8 @@ pub struct Replication {
     more: bool,
 }
 
-/// A commit that has ended, for the client that waits for it.
-pub type Commits = Vec<ctsync::ClientId>;
+/// Commits that have ended or were refused, for the clients that wait for them.
+pub type Commits = Vec<(ctsync::ClientId, ctsync::CommitReport)>;
 
 /// What the node asked for that cannot be begun while its output is borrowed.
 #[derive(Default)]
@@ -175,10 +175,7 @@ impl Replication {
                 Output::CommitRefused { flow, refusal } => {
                     reports.push(Report::CommitRefused(reason(refusal), flow_line(&flow)));
                 }
-                Output::CommitDone { client, report } => {
-                    reports.push(Report::Committed(report));
-                    commits.push(client);
-                }
+                Output::CommitDone { client, report } => commits.push((client, report)),
                 Output::Notice(notice) => reports.push(Report::Node(notice)),
             }
         }

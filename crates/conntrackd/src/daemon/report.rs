@@ -2,7 +2,10 @@
 //!
 //! The sentences that stock writes are kept word by word, since people search logs for them.
 
-use ctsync::{CommitReport, Notice};
+use std::borrow::Cow;
+use std::time::Duration;
+
+use ctsync::Notice;
 use linux::{SystemError, table};
 
 use crate::log::Level;
@@ -21,8 +24,12 @@ pub enum Report {
     ReadingTable,
     /// The kernel refused a flow of the commit: the reason, and the flow's line.
     CommitRefused(String, String),
-    /// A commit has ended.
-    Committed(CommitReport),
+    /// A commit has written these flows.
+    Committed(u64),
+    /// It could not write these.
+    CommitFailed(u64),
+    /// It has taken so long.
+    CommitTook(Duration),
     /// Events are delivered reliably.
     ReliableEvents,
     /// Events are filtered.
@@ -43,6 +50,8 @@ pub enum Report {
     SchedulerRefused(SystemError),
     /// The kernel will not tell of flows older than this daemon.
     EventsOnDemand,
+    /// The kernel will not tell of flows at all.
+    EventsOff,
 }
 
 impl Report {
@@ -56,10 +65,13 @@ impl Report {
             Self::EventBufferAtLimit
             | Self::LinkRefused(_)
             | Self::SchedulerRefused(_)
-            | Self::EventsOnDemand => Level::Warning,
+            | Self::EventsOnDemand
+            | Self::EventsOff => Level::Warning,
             Self::Committing(_)
             | Self::ReadingTable
             | Self::Committed(_)
+            | Self::CommitFailed(_)
+            | Self::CommitTook(_)
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
@@ -91,44 +103,56 @@ impl Report {
             Self::Committing(_)
             | Self::ReadingTable
             | Self::Committed(_)
+            | Self::CommitFailed(_)
+            | Self::CommitTook(_)
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
             | Self::SchedulerRefused(_)
-            | Self::EventsOnDemand => None,
+            | Self::EventsOnDemand
+            | Self::EventsOff => None,
         }
     }
 
-    /// The lines of the log.
-    pub fn lines(&self) -> Vec<String> {
+    /// The line of the log.
+    pub fn text(&self) -> Cow<'static, str> {
         match self {
-            Self::Node(notice) => vec![notice_text(notice)],
-            Self::Committing(what) => vec![format!("committing {what}")],
-            Self::ReadingTable => vec!["resync with master conntrack table".into()],
-            Self::CommitRefused(reason, flow) => {
-                vec![format!("commit-create: {reason}"), flow.clone()]
+            Self::Node(notice) => notice_text(notice),
+            Self::Committing(what) => format!("committing {what}").into(),
+            Self::ReadingTable => "resync with master conntrack table".into(),
+            Self::CommitRefused(reason, _) => format!("commit-create: {reason}").into(),
+            Self::Committed(count) => format!("Committed {count} new entries").into(),
+            Self::CommitFailed(count) => format!("{count} entries can't be committed").into(),
+            Self::CommitTook(time) => {
+                let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+                format!("commit has taken {seconds}.{micros:06} seconds").into()
             }
-            Self::Committed(report) => commit_lines(report),
-            Self::ReliableEvents => vec!["reliable ctnetlink event delivery is ENABLED.".into()],
-            Self::Filtering => vec!["using user-space event filtering".into()],
+            Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
+            Self::Filtering => "using user-space event filtering".into(),
             Self::EventBuffer(len) => {
-                vec![format!(
-                    "netlink event socket buffer size has been set to {len} bytes"
-                )]
+                format!("netlink event socket buffer size has been set to {len} bytes").into()
             }
             Self::EventBufferDoubled(len) => {
-                vec![format!(
-                    "netlink event socket buffer size has been doubled to {len} bytes"
-                )]
+                format!("netlink event socket buffer size has been doubled to {len} bytes").into()
             }
-            Self::EventBufferAtLimit => vec![AT_LIMIT.into()],
-            Self::EventsFailed(error) | Self::LinkRefused(error) => vec![error.to_string()],
-            Self::KernelRefused(what, error) => vec![format!("{what}: {error}")],
-            Self::SchedulerRefused(error) => vec![format!(
+            Self::EventBufferAtLimit => AT_LIMIT.into(),
+            Self::EventsFailed(error) | Self::LinkRefused(error) => error.to_string().into(),
+            Self::KernelRefused(what, error) => format!("{what}: {error}").into(),
+            Self::SchedulerRefused(error) => format!(
                 "scheduler configuration failed: {}. Continuing with system default scheduler.",
                 error.reason()
-            )],
-            Self::EventsOnDemand => vec![ON_DEMAND.into()],
+            )
+            .into(),
+            Self::EventsOnDemand => ON_DEMAND.into(),
+            Self::EventsOff => OFF.into(),
+        }
+    }
+
+    /// The flow that it is about.
+    pub fn flow(&self) -> Option<&str> {
+        match self {
+            Self::CommitRefused(_, flow) => Some(flow),
+            _ => None,
         }
     }
 }
@@ -141,6 +165,9 @@ const AT_LIMIT: &str = "netlink event socket buffer size cannot be doubled furth
 const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel tells nothing of \
     flows that are older than this daemon; set it to 1 to have them replicated";
 
+const OFF: &str = "net.netfilter.nf_conntrack_events is 0: the kernel tells nothing of its flows, and \
+    nothing is replicated; set it to 1";
+
 const fn notice_level(notice: &Notice) -> Level {
     match notice {
         Notice::FlushRefusedCommitInProgress => Level::Error,
@@ -151,15 +178,16 @@ const fn notice_level(notice: &Notice) -> Level {
     }
 }
 
-fn notice_text(notice: &Notice) -> String {
+fn notice_text(notice: &Notice) -> Cow<'static, str> {
     match *notice {
         Notice::ResyncRequestedByPeer => "resync requested by other node".into(),
         Notice::ResyncRequested => "resync requested".into(),
         Notice::BulkStarted => "sending bulk update".into(),
-        Notice::BulkDone(count) => format!("bulk update queued: {count} flows"),
+        Notice::BulkDone(count) => format!("bulk update queued: {count} flows").into(),
         Notice::KernelResyncStarted => "resync with kernel table: events were lost".into(),
         Notice::KernelResyncDone { seen, purged } => {
             format!("resync with kernel table done: {seen} flows, {purged} of ours had vanished")
+                .into()
         }
         Notice::CommitInProgress => "commit already in progress, skipping".into(),
         Notice::FlushRefusedCommitInProgress => {
@@ -175,7 +203,7 @@ fn notice_text(notice: &Notice) -> String {
         } => "flushing external cache".into(),
         Notice::CachesFlushed { .. } => "flushing caches".into(),
         Notice::PurgeScheduled(delay) => {
-            format!("flushing conntrack table in {} secs", delay.as_secs())
+            format!("flushing conntrack table in {} secs", delay.as_secs()).into()
         }
         Notice::KernelFlush { scheduled: false } => "flushing kernel conntrack table".into(),
         Notice::KernelFlush { scheduled: true } => {
@@ -184,7 +212,8 @@ fn notice_text(notice: &Notice) -> String {
         Notice::CacheFull { internal } => format!(
             "the {} cache has reached HashLimit: further flows are not replicated",
             if internal { "internal" } else { "external" }
-        ),
+        )
+        .into(),
         Notice::ResendQueueFull => {
             "the resend queue has reached ResendQueueSize: the peer does not acknowledge".into()
         }
@@ -194,45 +223,20 @@ fn notice_text(notice: &Notice) -> String {
         Notice::PeerGreeted => "the peer is there".into(),
         Notice::PeerRestarted => "the peer has restarted".into(),
         Notice::PeerSilent(silence) => {
-            format!("the peer has been silent for {} seconds", silence.as_secs())
+            format!("the peer has been silent for {} seconds", silence.as_secs()).into()
         }
         Notice::PeerBack => "the peer is heard again".into(),
-        _ => format!("{notice:?}"),
+        _ => format!("{notice:?}").into(),
     }
-}
-
-/// Stock's lines at the end of a commit.
-fn commit_lines(report: &CommitReport) -> Vec<String> {
-    let mut lines = vec![format!("Committed {} new entries", report.committed)];
-    if report.failed > 0 {
-        lines.push(format!("{} entries can't be committed", report.failed));
-    }
-    lines.push(format!(
-        "commit has taken {}.{:06} seconds",
-        report.duration.as_secs(),
-        report.duration.subsec_micros()
-    ));
-    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
 
     #[test]
-    fn a_commit_is_reported_in_the_words_of_stock() {
-        let report = CommitReport {
-            committed: 3,
-            failed: 1,
-            vanished: 0,
-            duration: Duration::from_micros(1_000_042),
-        };
-        let wanted = [
-            "Committed 3 new entries",
-            "1 entries can't be committed",
-            "commit has taken 1.000042 seconds",
-        ];
-        assert_eq!(Report::Committed(report).lines(), wanted);
+    fn the_time_of_a_commit_has_six_digits_behind_the_point() {
+        let took = Report::CommitTook(Duration::from_micros(1_000_042));
+        assert_eq!(took.text(), "commit has taken 1.000042 seconds");
     }
 }

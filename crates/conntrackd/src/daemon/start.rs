@@ -51,6 +51,15 @@ pub enum StartError {
     Table(table::Error),
     /// Anything else that the system refused.
     System(SystemError),
+    /// It ran, but cannot go on.
+    Ended(SystemError),
+}
+
+impl StartError {
+    /// Whether the configuration may be what has to be changed.
+    const fn asks_for_review(&self) -> bool {
+        !matches!(self, Self::Running(_) | Self::Ended(_))
+    }
 }
 
 impl fmt::Display for StartError {
@@ -64,7 +73,7 @@ impl fmt::Display for StartError {
                     "lockfile `{path}' exists, perhaps conntrackd already running?"
                 )
             }
-            Self::Lock(error) | Self::System(error) => error.fmt(f),
+            Self::Lock(error) | Self::System(error) | Self::Ended(error) => error.fmt(f),
             Self::Link(error) => {
                 write!(f, "can't open channel socket: {} ({error})", error.reason())
             }
@@ -83,42 +92,50 @@ impl From<SystemError> for StartError {
     }
 }
 
-/// Runs the daemon to its end; the exit status.
-pub fn run(config: Config, stay: Stay, mut log: Log) -> Result<u8, StartError> {
+/// Runs the daemon to its end; the exit status. What goes wrong is written to the log.
+pub fn run(config: Config, stay: Stay, mut log: Log) -> u8 {
     // Files that we make are for their owner only; sockets too.
     process::set_umask(0o177);
     let readiness = match stay {
         Stay::Foreground => None,
-        Stay::Background => match process::detach()? {
-            Detached::Parent(status) => return Ok(status),
-            Detached::Child(readiness) => Some(readiness),
+        Stay::Background => match process::detach() {
+            Ok(Detached::Parent(status)) => return status,
+            Ok(Detached::Child(readiness)) => Some(readiness),
+            Err(error) => {
+                log.write(Level::Error, error);
+                return FAILURE;
+            }
         },
     };
-    let general = &config.general;
-    log.open(general.log_file.as_deref(), general.syslog)
-        .map_err(StartError::Log)?;
-    let lock_path = config.general.lock_file.clone();
-    let mut daemon = Daemon::new(config, log)?;
-    let started = lock(&lock_path, &daemon).and_then(|lock| {
-        daemon.open()?;
-        Ok(lock)
-    });
-    daemon.write_reports();
-    match started {
-        Ok(lock) => {
-            daemon.live(stay, readiness)?;
-            drop(lock);
-            Ok(0)
-        }
+    match Ears::open(&config, &mut log) {
+        Ok(ears) => Daemon::new(config, ears, log).run(stay, readiness),
         Err(error) => {
-            daemon.log.write(Level::Error, error.to_string());
-            daemon.log.write(Level::Error, REVIEW);
-            Err(error)
+            log.write(Level::Error, error);
+            FAILURE
         }
     }
 }
 
-const REVIEW: &str = "conntrackd cannot start, please review your configuration";
+const FAILURE: u8 = 1;
+
+/// What a daemon needs to hear and to be heard, before it opens anything else.
+struct Ears {
+    poller: Poller,
+    signals: Signals,
+}
+
+impl Ears {
+    fn open(config: &Config, log: &mut Log) -> Result<Self, StartError> {
+        let general = &config.general;
+        log.open(general.log_file.as_deref(), general.syslog)
+            .map_err(StartError::Log)?;
+        process::ignore_broken_pipe()?;
+        let mut poller = Poller::new()?;
+        let signals = Signals::open(&[Signal::Terminate, Signal::Interrupt, Signal::Hangup])?;
+        poller.add(&signals, SIGNALS, Interest::Read)?;
+        Ok(Self { poller, signals })
+    }
+}
 
 /// Takes the lock. A file without a process id may be that of a running stock daemon, which takes
 /// no lock on it: then its control socket tells.
@@ -136,28 +153,50 @@ fn lock(path: &Path, daemon: &Daemon) -> Result<LockFile, StartError> {
     Ok(lock)
 }
 
+const REVIEW: &str = "conntrackd cannot start, please review your configuration";
+
 impl Daemon {
     /// A daemon that has opened nothing yet.
-    fn new(config: Config, log: Log) -> Result<Self, StartError> {
+    fn new(config: Config, ears: Ears, log: Log) -> Self {
         let now = now();
-        let mut poller = Poller::new()?;
-        process::ignore_broken_pipe()?;
-        let signals = Signals::open(&[Signal::Terminate, Signal::Interrupt, Signal::Hangup])?;
-        poller.add(&signals, SIGNALS, Interest::Read)?;
-        Ok(Self {
+        Self {
             service: Service::find(config.general.systemd, now),
             config,
             replication: None,
             control: None,
             waiting: Waiting::default(),
-            poller,
-            signals,
+            poller: ears.poller,
+            signals: ears.signals,
             log,
             reports: Vec::new(),
             pace: Pace::new(now),
             started: now,
             fate: Fate::Running,
-        })
+        }
+    }
+
+    /// From the lock to the end; the exit status.
+    fn run(mut self, stay: Stay, readiness: Option<Readiness>) -> u8 {
+        if stay == Stay::Background {
+            self.log.hush_terminal();
+        }
+        let lock_path = self.config.general.lock_file.clone();
+        let started = lock(&lock_path, &self).and_then(|lock| {
+            self.open()?;
+            Ok(lock)
+        });
+        self.write_reports();
+        let ended = match started {
+            // Held until the end.
+            Ok(_lock) => self.live(stay, readiness),
+            Err(error) => Err(error),
+        };
+        let Err(error) = ended else { return 0 };
+        self.log.write(Level::Error, &error);
+        if error.asks_for_review() {
+            self.log.write(Level::Error, REVIEW);
+        }
+        FAILURE
     }
 
     /// Opens everything that needs rights, reads the kernel's table, and gives the rights up.
@@ -170,8 +209,8 @@ impl Daemon {
             let (general, poller) = (&self.config.general, &mut self.poller);
             let replication = Replication::open(general, sync, poller, now(), &mut self.reports)?;
             self.replication = Some(replication);
-            if events_are_on_demand() {
-                self.reports.push(Report::EventsOnDemand);
+            if let Some(report) = event_setting() {
+                self.reports.push(report);
             }
         }
         process::change_folder(Path::new("/"))?;
@@ -214,17 +253,18 @@ impl Daemon {
         let served = self.serve();
         self.service.stopping();
         self.write_reports();
-        if let Err(error) = &served {
-            self.log.write(Level::Error, error.to_string());
-        }
         self.say("---- shutdown received ----");
-        served.map_err(StartError::System)
+        served.map_err(StartError::Ended)
     }
 }
 
-/// Whether the kernel tells of a flow only if somebody listened when it was made: the kernel's
-/// default. Flows older than the daemon are then never updated at the peer.
-fn events_are_on_demand() -> bool {
-    let setting = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_events");
-    setting.is_ok_and(|setting| setting.trim() != "1")
+/// What is to be said of the kernel's willingness to tell of flows. Its default, 2, is to tell only
+/// of flows that were made while somebody on the host listened.
+fn event_setting() -> Option<Report> {
+    let setting = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_events").ok()?;
+    match setting.trim() {
+        "0" => Some(Report::EventsOff),
+        "1" => None,
+        _ => Some(Report::EventsOnDemand),
+    }
 }
