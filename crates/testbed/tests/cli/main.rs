@@ -11,9 +11,11 @@
 
 mod edges;
 mod events;
+mod formats;
 mod labels;
 mod nat;
 mod normal;
+mod passing;
 mod rows;
 mod tables;
 
@@ -37,6 +39,19 @@ impl Pair {
         };
         for namespace in [&pair.stock, &pair.ours] {
             tables::fill(namespace, flows);
+        }
+        pair
+    }
+
+    /// Two namespaces that count traffic and note times.
+    fn accounting(label: &str) -> Self {
+        let pair = Self::new(label, &[]);
+        for namespace in [&pair.stock, &pair.ours] {
+            for setting in ["acct", "timestamp"] {
+                let name = format!("net.netfilter.nf_conntrack_{setting}");
+                namespace.sysctl(&name, 1).unwrap();
+            }
+            tables::fill(namespace, tables::MIXED);
         }
         pair
     }
@@ -188,17 +203,7 @@ fn a_flush_keeps_the_other_family() {
 
 #[test]
 fn counters_and_times_are_alike() {
-    let pair = Pair::new("acct", &[]);
-    for namespace in [&pair.stock, &pair.ours] {
-        namespace
-            .sysctl("net.netfilter.nf_conntrack_acct", 1)
-            .unwrap();
-        namespace
-            .sysctl("net.netfilter.nf_conntrack_timestamp", 1)
-            .unwrap();
-        tables::fill(namespace, tables::MIXED);
-    }
-    check_rows(&pair, rows::ACCOUNTS);
+    check_rows(&Pair::accounting("acct"), rows::ACCOUNTS);
 }
 
 #[test]
@@ -213,6 +218,8 @@ fn there_are_enough_rows() {
         rows::DELETE,
         rows::ACCOUNTS,
         rows::DANGEROUS,
+        formats::XML,
+        formats::TIMES,
         labels::LABELS,
         labels::NO_ROOM,
         nat::LIST,
