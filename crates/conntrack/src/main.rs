@@ -111,7 +111,9 @@ fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
         | Job::Create { .. }
         | Job::Update { .. }
         | Job::Delete { .. }
-        | Job::Flush(_) => {}
+        | Job::Flush(_)
+        | Job::Stats(_)
+        | Job::Expect(_) => {}
     }
 }
 

@@ -1,15 +1,13 @@
 //! The help, written from the tables.
 //!
-//! In our own words: programs parse what the commands print, not this (compat: cli-103). What this
-//! version does not have is in the tables too and is marked.
+//! In our own words: programs parse what the commands print, not this (compat: cli-103).
 
 use std::fmt::Write;
 
 use flow::Protocol;
 
-use super::later;
 use super::options::{COMMANDS, OPTIONS};
-use super::protocols::{Field, Row};
+use super::protocols::Row;
 
 /// Column in which the explanations start.
 const COLUMN: usize = 40;
@@ -24,15 +22,15 @@ pub fn text(program: &str, version: &str, protocol: Option<(Protocol, &str)>) ->
         let (args, what) = command.help;
         let letter = char::from(command.short);
         let left = format!("-{letter}, --{} {args}", command.name);
-        line(&mut out, &left, what, later::has_command(command.verb));
+        line(&mut out, &left, what);
     }
-    out.push_str("\nTables: conntrack, dying, unconfirmed\n\nOptions:\n");
+    out.push_str("\nTables: conntrack, expect, dying, unconfirmed\n\nOptions:\n");
     for option in &OPTIONS {
         let (arg, what) = option.help;
         let letter = char::from(option.short);
         let names = option.names.join(", --");
         let left = format!("-{letter}, --{names} {arg}");
-        line(&mut out, &left, what, later::has_option(option.id));
+        line(&mut out, &left, what);
     }
     if let Some((protocol, name)) = protocol {
         protocol_text(&mut out, protocol, name);
@@ -48,25 +46,16 @@ fn protocol_text(out: &mut String, protocol: Protocol, name: &str) {
         Some(row) => {
             for option in row.options() {
                 let left = format!("--{}", option.names.join(", --"));
-                line(out, &left, option.help, is_for_expectations(option.field));
+                line(out, &left, option.help);
             }
         }
         None => out.push_str("  no options (unsupported)\n"),
     }
 }
 
-/// Fields that only a new expectation has.
-const fn is_for_expectations(field: Field) -> bool {
-    matches!(
-        field,
-        Field::MaskSrc | Field::MaskDst | Field::TupleSrc | Field::TupleDst
-    )
-}
-
-fn line(out: &mut String, left: &str, right: &str, is_later: bool) {
+fn line(out: &mut String, left: &str, right: &str) {
     let left = left.trim_end();
-    let mark = if is_later { " (not available yet)" } else { "" };
-    let _ = writeln!(out, "  {left:COLUMN$} {right}{mark}");
+    let _ = writeln!(out, "  {left:COLUMN$} {right}");
 }
 
 #[cfg(test)]
@@ -74,13 +63,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_is_there_and_what_is_missing_is_marked() {
+    fn every_option_is_there() {
         let text = text("conntrack", "1.4.9", Some((Protocol::TCP, "tcp")));
         for option in &OPTIONS {
             let name = format!("--{}", option.names[0]);
-            let line = text.lines().find(|line| line.contains(&name)).unwrap();
-            let marked = line.ends_with("(not available yet)");
-            assert_eq!(marked, later::has_option(option.id), "{line}");
+            assert!(text.lines().any(|line| line.contains(&name)), "{name}");
         }
         assert!(text.contains("\nProto `tcp' help:\n  --sport, --orig-port-src "));
         assert!(text.lines().all(|line| line == line.trim_end()));

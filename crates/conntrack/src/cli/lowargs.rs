@@ -149,6 +149,10 @@ pub struct LowArgs {
     pub src: AddrArg,
     /// `-d` and `--mask-dst`.
     pub dst: AddrArg,
+    /// `--tuple-src`
+    pub tuple_src: AddrArg,
+    /// `--tuple-dst`
+    pub tuple_dst: AddrArg,
     /// `-r`
     pub reply_src: Option<IpAddr>,
     /// `-q`
@@ -380,6 +384,8 @@ impl LowArgs {
         match option.id {
             Id::Src => self.src.set(addr, prefix),
             Id::Dst => self.dst.set(addr, prefix),
+            Id::TupleSrc => self.tuple_src.set(addr, prefix),
+            Id::TupleDst => self.tuple_dst.set(addr, prefix),
             Id::MaskSrc => self.src.set_mask(addr),
             Id::MaskDst => self.dst.set_mask(addr),
             Id::ReplySrc => self.reply_src = Some(addr),

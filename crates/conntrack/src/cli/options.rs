@@ -182,7 +182,7 @@ pub struct Opt {
 ///
 /// The letters: `R` required, `o` allowed, `P` needed in pairs, `-` rejected, `x` allowed here
 /// but rejected by stock (compat: cli-43).
-pub const COLUMNS: [(Verb, Table); 14] = [
+pub const COLUMNS: [(Verb, Table); 16] = [
     (Verb::List, Table::Conntrack),
     (Verb::Create, Table::Conntrack),
     (Verb::Add, Table::Conntrack),
@@ -197,6 +197,9 @@ pub const COLUMNS: [(Verb, Table); 14] = [
     (Verb::Delete, Table::Expect),
     (Verb::Get, Table::Expect),
     (Verb::Event, Table::Expect),
+    (Verb::Flush, Table::Expect),
+    // Also of the statistics, whatever they are about.
+    (Verb::Count, Table::Conntrack),
 ];
 
 /// How an option goes with a command.
@@ -219,6 +222,10 @@ impl Rule {
         let table = match table {
             Table::Dying | Table::Unconfirmed => Table::Conntrack,
             Table::Conntrack | Table::Expect => table,
+        };
+        let (verb, table) = match verb {
+            Verb::Count | Verb::Stats => (Verb::Count, Table::Conntrack),
+            _ => (verb, table),
         };
         let column = COLUMNS.iter().position(|known| *known == (verb, table));
         match column.and_then(|column| matrix.as_bytes().get(column)) {
@@ -344,66 +351,66 @@ const fn option(
 /// Every option that does not depend on the protocol, in the order of the checks.
 #[rustfmt::skip]
 pub const OPTIONS: [Opt; 30] = [
-    //                                                        LIAUDGEFh LIDGE(expect)
-    option(Id::Src, b's', &["src", "orig-src"], Arg::Required, "oPPooPo---RRR-",
+    //                                                        LIAUDGEFh LIDGEF(expect) C
+    option(Id::Src, b's', &["src", "orig-src"], Arg::Required, "oPPooPo---RRR---",
         ("ADDR[/LEN]", "Source of the original direction")),
-    option(Id::Dst, b'd', &["dst", "orig-dst"], Arg::Required, "oPPooPo---RRR-",
+    option(Id::Dst, b'd', &["dst", "orig-dst"], Arg::Required, "oPPooPo---RRR---",
         ("ADDR[/LEN]", "Destination of the original direction")),
-    option(Id::ReplySrc, b'r', &["reply-src"], Arg::Required, "oPPooPo---ooo-",
+    option(Id::ReplySrc, b'r', &["reply-src"], Arg::Required, "oPPooPo---ooo---",
         ("ADDR", "Source of the reply direction")),
-    option(Id::ReplyDst, b'q', &["reply-dst"], Arg::Required, "oPPooPo---ooo-",
+    option(Id::ReplyDst, b'q', &["reply-dst"], Arg::Required, "oPPooPo---ooo---",
         ("ADDR", "Destination of the reply direction")),
-    option(Id::Protonum, b'p', &["protonum"], Arg::Required, "oRRooRo-o-RRR-",
+    option(Id::Protonum, b'p', &["protonum"], Arg::Required, "oRRooRo-o-RRR---",
         ("PROTOCOL", "Layer 4 protocol, by name or number; stands before its own options")),
-    option(Id::Timeout, b't', &["timeout"], Arg::Required, "-RRoo-----R---",
+    option(Id::Timeout, b't', &["timeout"], Arg::Required, "-RRoo-----R-----",
         ("SECONDS", "Remaining life: to set, or to match exactly with -D")),
-    option(Id::Status, b'u', &["status"], Arg::Required, "ooooo-x---o---",
+    option(Id::Status, b'u', &["status"], Arg::Required, "ooooo-x---o-----",
         ("LIST", "Status bits: ASSURED, SEEN_REPLY, UNSET, FIXED_TIMEOUT, EXPECTED, OFFLOAD, HW_OFFLOAD, UNREPLIED; ! negates")),
-    option(Id::Zero, b'z', &["zero"], Arg::None, "o-------------",
+    option(Id::Zero, b'z', &["zero"], Arg::None, "o---------------",
         ("", "Set the counters to zero while listing")),
-    option(Id::EventMask, b'e', &["event-mask"], Arg::Required, "------o-------",
+    option(Id::EventMask, b'e', &["event-mask"], Arg::Required, "------o---------",
         ("LIST", "Changes to show: ALL, NEW, UPDATES, DESTROY")),
-    option(Id::TupleSrc, b'[', &["tuple-src"], Arg::Required, "----------R---",
+    option(Id::TupleSrc, b'[', &["tuple-src"], Arg::Required, "----------R-----",
         ("ADDR", "Source of the expected flow")),
-    option(Id::TupleDst, b']', &["tuple-dst"], Arg::Required, "----------R---",
+    option(Id::TupleDst, b']', &["tuple-dst"], Arg::Required, "----------R-----",
         ("ADDR", "Destination of the expected flow")),
-    option(Id::MaskSrc, b'{', &["mask-src"], Arg::Required, "o--oo-o---R---",
+    option(Id::MaskSrc, b'{', &["mask-src"], Arg::Required, "o--oo-o---R-----",
         ("ADDR", "Which bits of the source count")),
-    option(Id::MaskDst, b'}', &["mask-dst"], Arg::Required, "o--oo-o---R---",
+    option(Id::MaskDst, b'}', &["mask-dst"], Arg::Required, "o--oo-o---R-----",
         ("ADDR", "Which bits of the destination count")),
-    option(Id::NatRange, b'a', &["nat-range"], Arg::Required, "-oo-----------",
+    option(Id::NatRange, b'a', &["nat-range"], Arg::Required, "-oo-------------",
         ("ANY", "Ignored")),
-    option(Id::Mark, b'm', &["mark"], Arg::Required, "ooooo-o-------",
+    option(Id::Mark, b'm', &["mark"], Arg::Required, "ooooo-o---------",
         ("VALUE[/MASK]", "Mark: to match, or to set with -I, -A and -U")),
-    option(Id::Identifier, b'i', &["id"], Arg::Required, "x--ooox-------",
+    option(Id::Identifier, b'i', &["id"], Arg::Required, "x--ooox---------",
         ("NUMBER", "The kernel's id of the flow")),
-    option(Id::Family, b'f', &["family"], Arg::Required, "oxxooxoo-o----",
+    option(Id::Family, b'f', &["family"], Arg::Required, "oxxooxoo-o----x-",
         ("ipv4|ipv6", "Layer 3 protocol; both if it is not given")),
-    option(Id::SrcNat, b'n', &["src-nat"], Arg::Optional, "ooooo-o-------",
+    option(Id::SrcNat, b'n', &["src-nat"], Arg::Optional, "ooooo-o---------",
         ("[ADDR[:PORT]]", "Translated source: to match, or to set with -I and -A")),
-    option(Id::DstNat, b'g', &["dst-nat"], Arg::Optional, "ooooo-o-------",
+    option(Id::DstNat, b'g', &["dst-nat"], Arg::Optional, "ooooo-o---------",
         ("[ADDR[:PORT]]", "Translated destination: to match, or to set with -I and -A")),
-    option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o",
+    option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o--",
         ("LIST", "What to show: extended, id, timestamp, ktimestamp, labels, or xml or json; userspace is accepted")),
-    option(Id::Secmark, b'c', &["secmark"], Arg::Required, "o-----o-------",
+    option(Id::Secmark, b'c', &["secmark"], Arg::Required, "o-----o---------",
         ("NUMBER", "Security mark")),
-    option(Id::BufferSize, b'b', &["buffer-size"], Arg::Required, "------o-------",
+    option(Id::BufferSize, b'b', &["buffer-size"], Arg::Required, "------o---------",
         ("BYTES", "Receive buffer for events")),
-    option(Id::AnyNat, b'j', &["any-nat"], Arg::Optional, "o--xx-o-------",
+    option(Id::AnyNat, b'j', &["any-nat"], Arg::Optional, "o--xx-o---------",
         ("[ADDR[:PORT]]", "Translated source or destination, to match")),
-    option(Id::Zone, b'w', &["zone"], Arg::Required, "oooxoxo-------",
+    option(Id::Zone, b'w', &["zone"], Arg::Required, "oooxoxo---------",
         ("NUMBER", "Zone of both directions")),
-    option(Id::Label, b'l', &["label"], Arg::Required, "o--oooo-------",
+    option(Id::Label, b'l', &["label"], Arg::Required, "o--oooo---------",
         ("NAME[,NAME]", "Labels that must be set")),
-    option(Id::LabelAdd, b'<', &["label-add"], Arg::Required, "-ooo----------",
+    option(Id::LabelAdd, b'<', &["label-add"], Arg::Required, "-ooo------------",
         ("NAME[,NAME]", "Labels to set")),
-    option(Id::LabelDel, b'>', &["label-del"], Arg::Optional, "---o----------",
+    option(Id::LabelDel, b'>', &["label-del"], Arg::Optional, "---o------------",
         ("[NAME[,NAME]]", "Labels to clear; all without a name")),
-    option(Id::OrigZone, b'(', &["orig-zone"], Arg::Required, "oooxoxo-------",
+    option(Id::OrigZone, b'(', &["orig-zone"], Arg::Required, "oooxoxo---------",
         ("NUMBER", "Zone of the original direction alone")),
-    option(Id::ReplyZone, b')', &["reply-zone"], Arg::Required, "oooxoxo-------",
+    option(Id::ReplyZone, b')', &["reply-zone"], Arg::Required, "oooxoxo---------",
         ("NUMBER", "Zone of the reply direction alone")),
-    option(Id::Labelmap, b'M', &["labelmap"], Arg::Required, "oxxoo-o-------",
+    option(Id::Labelmap, b'M', &["labelmap"], Arg::Required, "oxxoo-o---------",
         ("PATH", "File with the names of the labels")),
 ];
 

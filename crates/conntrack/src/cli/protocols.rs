@@ -102,59 +102,59 @@ const fn option(
 
 #[rustfmt::skip]
 const PORTS: [ProtoOpt; 8] = [
-    //                                                              LIAUDGEFh LIDGE(expect)
-    option(Field::Src, &["sport", "orig-port-src"], Value::Decimal(16), "oPPooPo---RRR-", "source port of the original direction"),
-    option(Field::Dst, &["dport", "orig-port-dst"], Value::Decimal(16), "oPPooPo---RRR-", "destination port of the original direction"),
-    option(Field::ReplySrc, &["reply-port-src"], Value::Decimal(16), "oPPooPo----RR-", "source port of the reply direction"),
-    option(Field::ReplyDst, &["reply-port-dst"], Value::Decimal(16), "oPPooPo----RR-", "destination port of the reply direction"),
-    option(Field::MaskSrc, &["mask-port-src"], Value::Decimal(16), "----------R---", "which bits of the expected source port count"),
-    option(Field::MaskDst, &["mask-port-dst"], Value::Decimal(16), "----------R---", "which bits of the expected destination port count"),
-    option(Field::TupleSrc, &["tuple-port-src"], Value::Decimal(16), "----------R---", "source port of the expected flow"),
-    option(Field::TupleDst, &["tuple-port-dst"], Value::Decimal(16), "----------R---", "destination port of the expected flow"),
+    //                                                              LIAUDGEFh LIDGEF(expect) C
+    option(Field::Src, &["sport", "orig-port-src"], Value::Decimal(16), "oPPooPo---RRR---", "source port of the original direction"),
+    option(Field::Dst, &["dport", "orig-port-dst"], Value::Decimal(16), "oPPooPo---RRR---", "destination port of the original direction"),
+    option(Field::ReplySrc, &["reply-port-src"], Value::Decimal(16), "oPPooPo----RR---", "source port of the reply direction"),
+    option(Field::ReplyDst, &["reply-port-dst"], Value::Decimal(16), "oPPooPo----RR---", "destination port of the reply direction"),
+    option(Field::MaskSrc, &["mask-port-src"], Value::Decimal(16), "----------R-----", "which bits of the expected source port count"),
+    option(Field::MaskDst, &["mask-port-dst"], Value::Decimal(16), "----------R-----", "which bits of the expected destination port count"),
+    option(Field::TupleSrc, &["tuple-port-src"], Value::Decimal(16), "----------R-----", "source port of the expected flow"),
+    option(Field::TupleDst, &["tuple-port-dst"], Value::Decimal(16), "----------R-----", "destination port of the expected flow"),
 ];
 
 #[rustfmt::skip]
 const KEYS: [ProtoOpt; 8] = [
-    option(Field::Src, &["srckey", "orig-key-src"], Value::Key, "oPPooPo---RRR-", "source key of the original direction"),
-    option(Field::Dst, &["dstkey", "orig-key-dst"], Value::Key, "oPPooPo---RRR-", "destination key of the original direction"),
-    option(Field::ReplySrc, &["reply-key-src"], Value::Key, "oPPooPo---RRR-", "source key of the reply direction"),
-    option(Field::ReplyDst, &["reply-key-dst"], Value::Key, "oPPooPo---RRR-", "destination key of the reply direction"),
-    option(Field::MaskSrc, &["mask-key-src"], Value::Key, "----------R---", "which bits of the expected source key count"),
-    option(Field::MaskDst, &["mask-key-dst"], Value::Key, "----------R---", "which bits of the expected destination key count"),
-    option(Field::TupleSrc, &["tuple-key-src"], Value::Key, "----------R---", "source key of the expected flow"),
-    option(Field::TupleDst, &["tuple-key-dst"], Value::Key, "----------R---", "destination key of the expected flow"),
+    option(Field::Src, &["srckey", "orig-key-src"], Value::Key, "oPPooPo---RRR---", "source key of the original direction"),
+    option(Field::Dst, &["dstkey", "orig-key-dst"], Value::Key, "oPPooPo---RRR---", "destination key of the original direction"),
+    option(Field::ReplySrc, &["reply-key-src"], Value::Key, "oPPooPo---RRR---", "source key of the reply direction"),
+    option(Field::ReplyDst, &["reply-key-dst"], Value::Key, "oPPooPo---RRR---", "destination key of the reply direction"),
+    option(Field::MaskSrc, &["mask-key-src"], Value::Key, "----------R-----", "which bits of the expected source key count"),
+    option(Field::MaskDst, &["mask-key-dst"], Value::Key, "----------R-----", "which bits of the expected destination key count"),
+    option(Field::TupleSrc, &["tuple-key-src"], Value::Key, "----------R-----", "source key of the expected flow"),
+    option(Field::TupleDst, &["tuple-key-dst"], Value::Key, "----------R-----", "destination key of the expected flow"),
 ];
 
 #[rustfmt::skip]
 const TCP: [ProtoOpt; 1] = [
-    option(Field::State, &["state"], Value::TcpState, "oRRoooo-------", "state, such as ESTABLISHED"),
+    option(Field::State, &["state"], Value::TcpState, "oRRoooo---------", "state, such as ESTABLISHED"),
 ];
 
 #[rustfmt::skip]
 const SCTP: [ProtoOpt; 3] = [
-    option(Field::State, &["state"], Value::SctpState, "oRRoooo-------", "state, such as ESTABLISHED"),
-    option(Field::OrigVtag, &["orig-vtag"], Value::Decimal(32), "-RRo-o----R---", "verification tag of the original direction"),
-    option(Field::ReplyVtag, &["reply-vtag"], Value::Decimal(32), "-RRo-o----R---", "verification tag of the reply direction"),
+    option(Field::State, &["state"], Value::SctpState, "oRRoooo---------", "state, such as ESTABLISHED"),
+    option(Field::OrigVtag, &["orig-vtag"], Value::Decimal(32), "-RRo-o----R-----", "verification tag of the original direction"),
+    option(Field::ReplyVtag, &["reply-vtag"], Value::Decimal(32), "-RRo-o----R-----", "verification tag of the reply direction"),
 ];
 
 #[rustfmt::skip]
 const DCCP: [ProtoOpt; 2] = [
-    option(Field::State, &["state"], Value::DccpState, "oRRoooo-------", "state, such as RESPOND"),
-    option(Field::Role, &["role"], Value::Role, "-RR-------R---", "client or server"),
+    option(Field::State, &["state"], Value::DccpState, "oRRoooo---------", "state, such as RESPOND"),
+    option(Field::Role, &["role"], Value::Role, "-RR-------R-----", "client or server"),
 ];
 
 #[rustfmt::skip]
 const ICMP: [ProtoOpt; 3] = [
-    option(Field::Kind, &["icmp-type"], Value::Decimal(8), "oRRooRo-------", "type of the original direction"),
-    option(Field::Code, &["icmp-code"], Value::Decimal(8), "oRRooRo-------", "code"),
-    option(Field::IcmpId, &["icmp-id"], Value::Decimal(16), "ooooooo-------", "identifier"),
+    option(Field::Kind, &["icmp-type"], Value::Decimal(8), "oRRooRo---------", "type of the original direction"),
+    option(Field::Code, &["icmp-code"], Value::Decimal(8), "oRRooRo---------", "code"),
+    option(Field::IcmpId, &["icmp-id"], Value::Decimal(16), "ooooooo---------", "identifier"),
 ];
 
 #[rustfmt::skip]
 const ICMPV6: [ProtoOpt; 3] = [
-    option(Field::Kind, &["icmpv6-type"], Value::Decimal(8), "oRRooRo-------", "type of the original direction"),
-    option(Field::Code, &["icmpv6-code"], Value::Decimal(8), "oRRooRo-------", "code"),
-    option(Field::IcmpId, &["icmpv6-id"], Value::Decimal(16), "ooooooo-------", "identifier"),
+    option(Field::Kind, &["icmpv6-type"], Value::Decimal(8), "oRRooRo---------", "type of the original direction"),
+    option(Field::Code, &["icmpv6-code"], Value::Decimal(8), "oRRooRo---------", "code"),
+    option(Field::IcmpId, &["icmpv6-id"], Value::Decimal(16), "ooooooo---------", "identifier"),
 ];
 
 const PORT_PAIRS: [(&str, &str); 2] = [

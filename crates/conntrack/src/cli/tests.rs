@@ -179,11 +179,7 @@ fn values_are_checked_while_reading() {
             1,
             "cannot combine save output with any other output type, use -o save only",
         ),
-        (
-            "-E -o xml -o json",
-            1,
-            "cannot combine xml and json output",
-        ),
+        ("-E -o xml -o json", 1, "cannot combine xml and json output"),
         (
             "-L -p udp --sport 70000",
             2,
@@ -203,8 +199,6 @@ fn values_are_checked_while_reading() {
 fn what_is_missing_is_named() {
     for (line, what) in [
         ("-R file", "the command `--load-file'"),
-        ("-L expect", "the expectation table"),
-        ("-S", "the command `--stats'"),
         ("-L -o save", "the output `save'"),
     ] {
         refused(

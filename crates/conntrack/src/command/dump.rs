@@ -69,12 +69,16 @@ impl<'a> Flows<'a> {
 
     /// Says how many entries were left out because they could not be understood, if any.
     pub fn report(&self, console: &mut Console<'_>) {
-        if self.malformed > 0 {
-            (console.notice)(&format!(
-                "WARNING: {} entries of the kernel could not be understood.",
-                self.malformed
-            ));
-        }
+        report_malformed(self.malformed, console);
+    }
+}
+
+/// Says how many entries were left out because they could not be understood, if any.
+pub fn report_malformed(count: u64, console: &mut Console<'_>) {
+    if count > 0 {
+        (console.notice)(&format!(
+            "WARNING: {count} entries of the kernel could not be understood."
+        ));
     }
 }
 

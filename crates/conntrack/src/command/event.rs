@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use flow::filter::FlowFilter;
 use flow::render::Sender;
+use flow::render::xml::Document;
 use flow::{Event, Name, Object, Origin};
 use linux::Drained;
 use linux::poller::{Interest, Poller};
@@ -17,7 +18,7 @@ use linux::table::{Events, Notice, Origins, Watch};
 
 use super::print::Printer;
 use super::program::Programs;
-use super::{Console, Done, Failure};
+use super::{Console, Done, Failure, expect};
 use crate::cli::hiargs::Style;
 use crate::cli::lowargs::EventMask;
 
@@ -33,26 +34,36 @@ const BUSY: usize = 16;
 /// Time between two looks while events keep coming.
 const PAUSE: Duration = Duration::from_micros(500);
 
+/// What is followed.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// Flows, and what kinds of changes.
+    Flows(&'a FlowFilter, EventMask),
+    /// Expectations.
+    Expectations,
+}
+
 pub fn run(
-    filter: &FlowFilter,
-    kinds: EventMask,
+    wanted: &Wanted<'_>,
     style: &Style,
     buffer_size: Option<u32>,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
     let signals =
         Signals::open(&[Signal::Terminate, Signal::Interrupt]).map_err(Failure::System)?;
-    let mut events = subscribe(kinds, buffer_size, console)?;
+    let mut events = subscribe(wanted, buffer_size, console)?;
     let mut poller = Poller::new().map_err(Failure::System)?;
     poller
         .add(&signals, 0, Interest::Read)
         .and_then(|()| poller.add(&events, 1, Interest::Read))
         .map_err(Failure::System)?;
     let mut watcher = Watcher {
-        filter,
+        wanted,
+        style,
         printer: Printer::new(style),
         programs: Programs::default(),
         count: 0,
+        gaps: Gaps::default(),
     };
     let mut next = Next::Wait;
     loop {
@@ -69,6 +80,7 @@ pub fn run(
             .drain(READ_MAX, |notice| watcher.notice(notice, console))
             .map_err(Failure::System)?;
         next = Next::after(drained);
+        watcher.gaps.report(next == Next::Wait, &events, console);
         match next {
             Next::Read => console.out.flush_full()?,
             Next::Pause => console.out.flush()?,
@@ -78,8 +90,13 @@ pub fn run(
             }
         }
     }
+    watcher.gaps.report(true, &events, console);
     watcher.printer.close(console.out.buffer());
-    Ok(Done::counted(watcher.count, "flow events have been shown"))
+    let what = match wanted {
+        Wanted::Flows(..) => "flow events have been shown",
+        Wanted::Expectations => "expectation events have been shown",
+    };
+    Ok(Done::counted(watcher.count, what))
 }
 
 /// What follows a look at the socket.
@@ -107,19 +124,26 @@ impl Next {
 
 /// Opens the subscription, with the buffer that was asked for.
 fn subscribe(
-    kinds: EventMask,
+    wanted: &Wanted<'_>,
     buffer_size: Option<u32>,
     console: &mut Console<'_>,
 ) -> Result<Events, Failure> {
     // Stock hands the number to the kernel, which doubles it; `linux` takes what shall come out.
     let asked = buffer_size.and_then(|bytes| usize::try_from(bytes).ok());
     let receive_buffer = asked.map_or(BUFFER_DEFAULT, |bytes| bytes.saturating_mul(2));
+    let (kinds, expectations) = match wanted {
+        Wanted::Flows(_, kinds) => (*kinds, false),
+        Wanted::Expectations => (EventMask::default(), true),
+    };
     let watch = Watch {
         flows_new: kinds.contains(EventMask::NEW),
         flows_update: kinds.contains(EventMask::UPDATES),
         flows_destroy: kinds.contains(EventMask::DESTROY),
+        expectations_new: expectations,
+        expectations_update: expectations,
+        expectations_destroy: expectations,
         receive_buffer: Some(receive_buffer),
-        ..Watch::FLOWS
+        reliable: false,
     };
     let events = Events::open(&watch, Origins::new()).map_err(Failure::Subscribe)?;
     if asked.is_some() {
@@ -131,26 +155,47 @@ fn subscribe(
     Ok(events)
 }
 
+/// Times at which the kernel dropped events for want of room.
+#[derive(Debug, Default)]
+struct Gaps {
+    count: u64,
+    reported: u64,
+}
+
+impl Gaps {
+    /// Says how many there were and what was lost: the first one at once, more of them when there
+    /// is time. The beginning of the line is stock's, which repeats three lines for each.
+    fn report(&mut self, is_quiet: bool, events: &Events, console: &mut Console<'_>) {
+        if self.count == self.reported || (self.reported > 0 && !is_quiet) {
+            return;
+        }
+        self.reported = self.count;
+        let lost = match events.memory_info() {
+            Ok(memory) => memory.drops.to_string(),
+            Err(_) => "an unknown number of".into(),
+        };
+        (console.notice)(&format!(
+            "WARNING: We have hit ENOBUFS! We are losing events. So far {lost} are lost in {} \
+             gaps; see --buffer-size.",
+            self.count
+        ));
+    }
+}
+
 struct Watcher<'a> {
-    filter: &'a FlowFilter,
+    wanted: &'a Wanted<'a>,
+    style: &'a Style,
     printer: Printer<'a>,
     programs: Programs,
     count: u64,
+    gaps: Gaps,
 }
 
 impl Watcher<'_> {
     fn notice(&mut self, notice: Notice<'_>, console: &mut Console<'_>) {
         match notice {
             Notice::Event(event) => self.event(&event.value, console),
-            Notice::Overrun => {
-                for line in [
-                    "WARNING: We have hit ENOBUFS! We are losing events.",
-                    "This message means that the current netlink socket buffer size is too small.",
-                    "Please, check --buffer-size in conntrack(8) manpage.",
-                ] {
-                    (console.notice)(line);
-                }
-            }
+            Notice::Overrun => self.gaps.count += 1,
             Notice::Truncated => {
                 (console.notice)("WARNING: an event was too long and is not shown.");
             }
@@ -163,23 +208,28 @@ impl Watcher<'_> {
     }
 
     fn event(&mut self, event: &Event<'_>, console: &mut Console<'_>) {
-        let Object::Flow(flow) = &event.object else {
-            return;
-        };
-        if !self.filter.matches(flow) {
-            return;
-        }
-        let sender = match event.origin {
-            Origin::Other(port) => Some(Sender {
-                port,
-                program: self.programs.name(port).map(Name::new),
-            }),
-            Origin::Traffic | Origin::Commit | Origin::Inject | Origin::Flush | Origin::Resync => {
-                None
-            }
-        };
         let out = console.out.buffer();
-        self.printer.flow_event(out, flow, event.kind, sender);
+        match (self.wanted, &event.object) {
+            (Wanted::Flows(filter, _), Object::Flow(flow)) if filter.matches(flow) => {
+                let sender = match event.origin {
+                    Origin::Other(port) => Some(Sender {
+                        port,
+                        program: self.programs.name(port).map(Name::new),
+                    }),
+                    Origin::Traffic
+                    | Origin::Commit
+                    | Origin::Inject
+                    | Origin::Flush
+                    | Origin::Resync => None,
+                };
+                self.printer.flow_event(out, flow, event.kind, sender);
+            }
+            (Wanted::Expectations, Object::Expectation(expectation)) => {
+                self.printer.open(out, Document::Expectations);
+                expect::show(out, expectation, Some(event.kind), self.style);
+            }
+            _ => return,
+        }
         self.count += 1;
     }
 }

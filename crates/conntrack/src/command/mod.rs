@@ -15,11 +15,13 @@ mod create;
 mod delete;
 mod dump;
 mod event;
+mod expect;
 mod flush;
 mod get;
 mod list;
 mod print;
 mod program;
+mod stats;
 mod update;
 
 pub use console::{Console, Output};
@@ -151,7 +153,12 @@ pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
             events,
             style,
             buffer_size,
-        } => event::run(filter, *events, style, *buffer_size, console),
+        } => event::run(
+            &event::Wanted::Flows(filter, *events),
+            style,
+            *buffer_size,
+            console,
+        ),
         Job::Get(lookup) => get::run(lookup, console),
         Job::Create { flow, or_update } => create::run(flow.as_deref(), *or_update),
         Job::Update {
@@ -161,6 +168,8 @@ pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
         } => update::run(filter, change, style, console),
         Job::Delete { filter, style } => delete::run(filter, style, console),
         Job::Flush(family) => flush::run(*family),
+        Job::Stats(subsystem) => stats::run(*subsystem, console),
+        Job::Expect(job) => expect::run(job, console),
     };
     // What was shown before a failure is shown all the same.
     console.out.flush()?;

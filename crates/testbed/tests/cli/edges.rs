@@ -93,6 +93,10 @@ fn without_rights_nothing_is_claimed_and_the_count_is_shown() {
     let flush = as_nobody(&namespace, &ours(), "-F");
     assert_eq!(flush.code(), 1);
     assert!(!flush.stderr.contains("emptied"), "{flush:?}");
+    let stats = as_nobody(&namespace, &ours(), "-S");
+    assert_eq!((stats.code(), &*stats.stderr), (0, ""));
+    let first = stats.stdout.lines().next().unwrap_or_default();
+    assert!(first.starts_with("cpu=0   \tentries="), "{first}");
     let count = as_nobody(&namespace, &ours(), "-C");
     assert_eq!(
         (count.code(), &*count.stdout, &*count.stderr),
@@ -117,7 +121,7 @@ fn help_and_version_need_no_kernel() {
     assert!(help.stdout.contains("Proto `tcp' help:\n  --sport"));
 }
 
-/// compat: cli-58
+/// compat: cli-58, cli-64
 #[test]
 fn a_small_buffer_loses_events_and_says_so() {
     let namespace = Namespace::new("overrun").unwrap();
@@ -134,6 +138,9 @@ fn a_small_buffer_loses_events_and_says_so() {
     follower.signal(Signal::CONT);
     let warning = "WARNING: We have hit ENOBUFS! We are losing events.";
     follower.wait_for_line(warning, TIMEOUT).unwrap();
+    follower
+        .wait_for_line(" gaps; see --buffer-size.", TIMEOUT)
+        .unwrap();
     // It goes on after that.
     namespace.run("conntrack -D -p udp --sport 1000").unwrap();
     follower.wait_for_line("[DESTROY]", TIMEOUT).unwrap();

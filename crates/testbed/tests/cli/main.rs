@@ -11,6 +11,7 @@
 
 mod edges;
 mod events;
+mod expect;
 mod formats;
 mod labels;
 mod nat;
@@ -220,6 +221,8 @@ fn there_are_enough_rows() {
         rows::DANGEROUS,
         formats::XML,
         formats::TIMES,
+        expect::EXPECT,
+        expect::FLUSH,
         labels::LABELS,
         labels::NO_ROOM,
         nat::LIST,

@@ -51,7 +51,9 @@ pub fn line(text: &str) -> String {
             .find(|field| !field.is_empty())
             .is_some_and(|field| field.bytes().all(|byte| byte.is_ascii_digit()));
         // The timeout is the number behind the protocol's number.
-        let is_timeout = is_number && previous_is_number && !protocol_seen;
+        // In a line of an expectation the timeout comes first.
+        let is_first = is_number && text.starts_with(&format!("{field} proto="));
+        let is_timeout = (is_number && previous_is_number && !protocol_seen) || is_first;
         protocol_seen |= is_timeout;
         fields.push(match field.split_once('=') {
             _ if is_timeout => "TIMEOUT".into(),
@@ -78,6 +80,7 @@ fn only_what_passes_is_taken_out() {
             "ipv4     2 icmp     1 TIMEOUT src=1.1.1.1 id=77 mark=0 use=N id=N",
         ),
         ("7", "7"),
+        ("299 proto=6 src=127.0.0.1", "TIMEOUT proto=6 src=127.0.0.1"),
     ];
     for (text, expected) in cases {
         assert_eq!(line(text), expected);

@@ -126,13 +126,6 @@ pub const WRONG: &[Row] = &[
     differs("-L -i 5", "cli-43", 0, "0 flow entries have been shown."),
     differs("-h", "cli-103", 0, "Usage: "),
     differs("-V", "cli-110", 0, "conntrack v1.4.9 (conntrack-tools-rs "),
-    differs(
-        "-L expect",
-        "cli-200",
-        2,
-        "the expectation table is not available",
-    ),
-    differs("-S", "cli-200", 2, "the command `--stats' is not available"),
     same("-L -o xml"),
     differs(
         "-R file",

@@ -7,6 +7,7 @@
 use flow::filter::FlowFilter;
 use flow::{Family, Flow, Protocol};
 use linux::table::DumpKind;
+use nfnetlink::Subsystem;
 
 use super::error::Error;
 use super::lowargs::{EventMask, LowArgs};
@@ -15,10 +16,12 @@ use super::{later, matrix};
 
 mod change;
 mod condition;
+mod expectation;
 mod new_flow;
 mod style;
 
 pub use change::Change;
+pub use expectation::ExpectJob;
 pub use new_flow::Lookup;
 pub use style::Style;
 
@@ -78,6 +81,10 @@ pub enum Job {
     },
     /// Empty the table, perhaps of one family only.
     Flush(Option<Family>),
+    /// Show what each processor has counted for a table.
+    Stats(Subsystem),
+    /// Do something with expectations.
+    Expect(ExpectJob),
 }
 
 impl Job {
@@ -95,7 +102,11 @@ impl Job {
         Ok(match verb {
             Verb::Help => Self::Help(args.protocol),
             Verb::Version => Self::Version,
-            Verb::Stats => return Err(Error::Later("the command `--stats'".into())),
+            Verb::Stats => Self::Stats(match args.table {
+                Table::Expect => Subsystem::Expect,
+                Table::Conntrack | Table::Dying | Table::Unconfirmed => Subsystem::Conntrack,
+            }),
+            _ if args.table == Table::Expect => Self::Expect(expectation::job(args, verb)?),
             Verb::Count => Self::Count,
             Verb::Flush => Self::Flush(args.family),
             Verb::List => {
