@@ -67,6 +67,12 @@ impl Replication {
             Links::Tcp { .. } | Links::Multicast(_) => return Err(StartError::NoLink),
         };
         let link = Link::open(ChannelId(0), settings).map_err(StartError::Link)?;
+        reports.push(Report::LinkOpened {
+            interface: settings.interface.clone(),
+            local: settings.local,
+            peer,
+            port: settings.port,
+        });
         let config = node_config(general, sync, &link, peer)?;
         let kernel = Kernel::open(general, reports).map_err(StartError::Kernel)?;
         poller
@@ -102,7 +108,10 @@ impl Replication {
             .find(|report| is_failure(report))
         {
             Some(Report::KernelRefused(_, error)) => Err(StartError::Table(error.clone())),
-            _ => Ok(()),
+            _ => {
+                reports.push(Report::TableRead(self.node.internal().len()));
+                Ok(())
+            }
         }
     }
 

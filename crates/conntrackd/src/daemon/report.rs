@@ -3,6 +3,7 @@
 //! The sentences that stock writes are kept word by word, since people search logs for them.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ctsync::Notice;
@@ -30,6 +31,19 @@ pub enum Report {
     CommitFailed(u64),
     /// It has taken so long.
     CommitTook(Duration),
+    /// The dedicated link is open.
+    LinkOpened {
+        /// Its interface.
+        interface: String,
+        /// Where we listen.
+        local: IpAddr,
+        /// Where the peer listens.
+        peer: IpAddr,
+        /// On this port, both.
+        port: u16,
+    },
+    /// The kernel's table was read at the start and has so many flows.
+    TableRead(usize),
     /// Events are delivered reliably.
     ReliableEvents,
     /// Events are filtered.
@@ -72,6 +86,8 @@ impl Report {
             | Self::Committed(_)
             | Self::CommitFailed(_)
             | Self::CommitTook(_)
+            | Self::LinkOpened { .. }
+            | Self::TableRead(_)
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
@@ -105,6 +121,8 @@ impl Report {
             | Self::Committed(_)
             | Self::CommitFailed(_)
             | Self::CommitTook(_)
+            | Self::LinkOpened { .. }
+            | Self::TableRead(_)
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
@@ -127,6 +145,13 @@ impl Report {
                 let (seconds, micros) = (time.as_secs(), time.subsec_micros());
                 format!("commit has taken {seconds}.{micros:06} seconds").into()
             }
+            Self::LinkOpened {
+                interface,
+                local,
+                peer,
+                port,
+            } => format!("dedicated link: UDP port {port} on {interface}, {local} to {peer}").into(),
+            Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
             Self::Filtering => "using user-space event filtering".into(),
             Self::EventBuffer(len) => {
@@ -220,10 +245,10 @@ fn notice_text(notice: &Notice) -> Cow<'static, str> {
         Notice::PeerSequenceRecovered => {
             "the peer's sequence numbers had jumped; its new ones are taken over".into()
         }
-        Notice::PeerGreeted => "the peer is there".into(),
+        Notice::PeerGreeted => "the peer answers: flows are replicated".into(),
         Notice::PeerRestarted => "the peer has restarted".into(),
         Notice::PeerSilent(silence) => {
-            format!("the peer has been silent for {} seconds", silence.as_secs()).into()
+            format!("nothing heard from the peer for {} seconds", silence.as_secs()).into()
         }
         Notice::PeerBack => "the peer is heard again".into(),
         _ => format!("{notice:?}").into(),
