@@ -141,15 +141,16 @@ impl ResendQueue {
     }
 
     /// Takes out the oldest message if there are too many.
-    pub(crate) fn pop_excess(&mut self) -> Option<Item> {
+    pub(crate) fn pop_excess(&mut self) -> Option<(Seq, Item)> {
         // Holes cost room as well, but little of it.
         let row_len_max = self.len_max.saturating_mul(2).max(4096);
         if self.len <= self.len_max && self.row.len() <= row_len_max {
             return None;
         }
+        let seq = self.first;
         let oldest = self.row.front_mut()?.take();
         self.removed(oldest);
-        oldest
+        Some((seq, oldest?))
     }
 
     /// Takes out the message with this number.
@@ -325,7 +326,7 @@ mod tests {
         for number in 0..3 {
             queue.push(flow(number));
         }
-        assert_eq!(queue.pop_excess(), flow(0));
+        assert_eq!(queue.pop_excess(), flow(0).map(|it| (Seq(0), it)));
         assert_eq!(queue.pop_excess(), None);
         assert_eq!(numbers(&queue), [1, 2]);
     }
@@ -386,7 +387,7 @@ mod tests {
         queue.push(flow(0));
         assert_eq!(queue.pop_excess(), None);
         queue.push(flow(1));
-        assert_eq!(queue.pop_excess(), flow(0));
+        assert_eq!(queue.pop_excess(), flow(0).map(|it| (Seq(0), it)));
         assert_eq!(queue.pop_excess(), None);
     }
 

@@ -47,10 +47,13 @@ enum Greeting {
 enum Resync {
     /// There is none, or the peer has it.
     Idle,
-    /// On its way.
-    Pending,
-    /// It fell out of the resend queue; to be queued again when there is room.
-    GivenUp,
+    /// In the transmit queue.
+    Queued,
+    /// Sent under this number.
+    Sent(Seq),
+    /// Sent under this number, and fallen out of the resend queue; to be queued again when there
+    /// is room.
+    GivenUp(Seq),
 }
 
 /// What became of an attempt to put one more message into a datagram.
@@ -153,7 +156,10 @@ impl Sender {
     /// A control message is to be sent.
     pub(crate) fn say(&mut self, control: Control, stats: &mut Stats) {
         if control == Control::Resync {
-            self.resync = Resync::Pending;
+            if self.resync == Resync::Queued {
+                return;
+            }
+            self.resync = Resync::Queued;
         }
         if !self.queue.push_control(control) {
             stats.count(Counter::TransmitNoSpace);
@@ -221,10 +227,13 @@ impl Sender {
         }
         let mut walk = self.resend.covered(range);
         while let Some(item) = self.resend.take_next(&mut walk) {
-            match item {
-                Item::Flow(slot) => cache.acknowledged(slot),
-                Item::Control(Control::Resync) => self.resync = Resync::Idle,
-                Item::Control(_) => {}
+            if let Item::Flow(slot) = item {
+                cache.acknowledged(slot);
+            }
+        }
+        if let Resync::Sent(seq) | Resync::GivenUp(seq) = self.resync {
+            if range.contains(seq) {
+                self.resync = Resync::Idle;
             }
         }
         self.note_known(now, range.to);
@@ -320,7 +329,8 @@ impl Sender {
 
     /// Whether flows that fell out of the resend queue can be queued again.
     pub(crate) fn wants_repair(&self, cache: &Internal) -> bool {
-        (cache.given_up > 0 || self.resync == Resync::GivenUp) && self.repair_room() > 0
+        let resync = matches!(self.resync, Resync::GivenUp(_));
+        (cache.given_up > 0 || resync) && self.repair_room() > 0
     }
 
     /// How many flows may be queued again: the resend queue is filled by half only, so that what
@@ -334,9 +344,8 @@ impl Sender {
     /// is room for.
     pub(crate) fn repair(&mut self, cache: &mut Internal) {
         let mut room = self.repair_room();
-        if room > 0 && self.resync == Resync::GivenUp {
-            self.resync = Resync::Pending;
-            self.queue.push_control(Control::Resync);
+        if room > 0 && matches!(self.resync, Resync::GivenUp(_)) {
+            self.requeue_control(Item::Control(Control::Resync));
         }
         if cache.given_up == 0 || room == 0 {
             return;
@@ -395,10 +404,14 @@ impl Sender {
     /// Notes that the next number was used for this.
     fn sent(&mut self, cache: &mut Internal, item: Option<Item>, stats: &mut Stats) {
         stats.count(Counter::MessagesSent);
-        if let Some(Item::Flow(slot)) = item {
-            if let Some(tracked) = cache.table.get_mut(slot) {
-                tracked.sent(self.next);
+        match item {
+            Some(Item::Flow(slot)) => {
+                if let Some(tracked) = cache.table.get_mut(slot) {
+                    tracked.sent(self.next);
+                }
             }
+            Some(Item::Control(Control::Resync)) => self.resync = Resync::Sent(self.next),
+            Some(Item::Control(_)) | None => {}
         }
         if self.greeting == Greeting::Init {
             self.greeting = Greeting::Saying;
@@ -406,11 +419,13 @@ impl Sender {
         self.owes_hello_back = false;
         self.next = self.next.next();
         self.resend.push(item);
-        while let Some(oldest) = self.resend.pop_excess() {
+        while let Some((seq, oldest)) = self.resend.pop_excess() {
             stats.count(Counter::ResendNoSpace);
             match oldest {
                 Item::Flow(slot) => cache.give_up(slot, stats),
-                Item::Control(Control::Resync) => self.resync = Resync::GivenUp,
+                Item::Control(_) if self.resync == Resync::Sent(seq) => {
+                    self.resync = Resync::GivenUp(seq);
+                }
                 // What the peer lost or keeps for want of these it sends again unasked.
                 Item::Control(_) => {}
             }
@@ -431,6 +446,9 @@ impl Sender {
 
     fn requeue_control(&mut self, item: Item) {
         if let Item::Control(control) = item {
+            if control == Control::Resync {
+                self.resync = Resync::Queued;
+            }
             // One that finds no room is lost: as many others wait, and more of its kind follow.
             self.queue.push_control(control);
         }
