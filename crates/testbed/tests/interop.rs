@@ -18,7 +18,7 @@ use testbed::{
 };
 
 /// How long the two sides may take to become equal.
-const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(20);
+const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Groups of flows in one load, and flows in a group.
 const GROUPS: u16 = 12;
 const GROUP_SIZE: u32 = 250;
