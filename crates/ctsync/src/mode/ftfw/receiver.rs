@@ -15,9 +15,8 @@ use crate::wire::SeqRange;
 /// Messages behind, in order among themselves, that make a jump of the peer's numbers credible.
 const RUN_LEN_MIN: u32 = 3;
 
-/// Right after the peer's numbers went back, a gap wider than this is a message of its former
-/// life.
-const STRAY_GAP_MIN: i32 = 1024;
+/// How many messages of a former life may have been under way that we did not see.
+const UNSEEN_MAX: u32 = 1024;
 
 /// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +71,22 @@ struct Run {
     hello: bool,
 }
 
+/// The peer's life before its numbers went back.
+#[derive(Clone, Copy, Debug)]
+struct Former {
+    last: Seq,
+    ended: Instant,
+}
+
+impl Former {
+    /// Whether a message ahead may be one of this life that is still under way. If it is not, it
+    /// is missed with the next one that is taken, and asked for.
+    fn may_have_sent(&self, now: Instant, seq: Seq) -> bool {
+        let possible = !seq.is_after(self.last.plus(UNSEEN_MAX));
+        possible && now.since(self.ended) < DATAGRAM_LIFE_MAX
+    }
+}
+
 /// A received range that is to be acknowledged up to the last message.
 #[derive(Clone, Copy, Debug)]
 struct Open {
@@ -91,7 +106,7 @@ pub(crate) struct Receiver {
     greeting: bool,
     /// Last time that a HELLO could have been sent by the peer's present life.
     greeted_at: Instant,
-    went_back_at: Option<Instant>,
+    former: Option<Former>,
     run: Option<Run>,
 }
 
@@ -108,7 +123,7 @@ impl Receiver {
             window_len,
             greeting: false,
             greeted_at: Instant::default(),
-            went_back_at: None,
+            former: None,
             run: None,
         }
     }
@@ -136,8 +151,8 @@ impl Receiver {
     }
 
     fn admit_ahead(&self, now: Instant, last: Seq, seq: Seq, hello: bool) -> Admission {
-        let recent = |at: Instant| now.since(at) < DATAGRAM_LIFE_MAX;
-        if !hello && seq.distance(last) > STRAY_GAP_MIN && self.went_back_at.is_some_and(recent) {
+        let stray = |former: Former| former.may_have_sent(now, seq);
+        if !hello && seq != last.next() && self.former.is_some_and(stray) {
             return Admission::Before;
         }
         if let Some(run) = self.run.filter(|run| hello && run.hello) {
@@ -196,7 +211,7 @@ impl Receiver {
         if taken.went_back {
             self.open = None;
             self.window = self.window_len;
-            self.went_back_at = Some(now);
+            self.former = self.last.map(|last| Former { last, ended: now });
         }
         let mut replies = Replies::default();
         if taken.missing.is_some() {
