@@ -62,6 +62,8 @@ pub enum Error {
     UnexpectedValue(String, char),
     /// A number out of range, where stock had taken some other number; value, option, limit.
     NotANumber(String, String, u64),
+    /// Not of the shape that an option wants; value, option, shape.
+    Shape(String, &'static str, &'static str),
     /// A mark that no flow can have; value and mask.
     MarkOutsideMask(u32, u32),
     /// A negated status bit where bits are set.
@@ -89,16 +91,38 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The text of an error that has no values.
+    const fn plain(&self) -> &'static str {
+        match self {
+            Self::SecondCommand => "Invalid commands combination",
+            Self::ListOnly => "Can't do that command with tables `dying' and `unconfirmed'",
+            Self::AnyNatWithOther => "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'",
+            Self::ZeroWithFilter => "Can't use -z with filtering parameters",
+            Self::BadNetmask => "Invalid netmask",
+            Self::MixedFamilies => "mismatched address family",
+            Self::EmptyBrackets => "No IPv6 address specified",
+            Self::OpenBrackets => "No closing ']' around IPv6 address",
+            Self::NoPort => "No port specified after `:'",
+            Self::SaveCombined => {
+                "cannot combine save output with any other output type, use -o save only"
+            }
+            Self::TwoFormats => "cannot combine xml and json output",
+            Self::NegatedValue => "a status bit can be set but not cleared, `!' is for filters",
+            Self::LabelAddAndDel => "cannot use --label-add and --label-del at the same time",
+            Self::SecondLabelmap => "option `--labelmap' can only be specified once",
+            // Those with values have their words below.
+            _ => "wrong command line",
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownOption(word) => write!(f, "unknown option `{word}'"),
             Self::MissingArgument(word) => write!(f, "option `{word}' requires an argument"),
-            Self::SecondCommand => f.write_str("Invalid commands combination"),
             Self::UnknownTable(word) => write!(f, "unknown type `{word}'"),
-            Self::ListOnly => {
-                f.write_str("Can't do that command with tables `dying' and `unconfirmed'")
-            }
             Self::NotOnExpectations(command) => {
                 write!(f, "Can't do --{command} on expectations")
             }
@@ -112,25 +136,12 @@ impl fmt::Display for Error {
             Self::PairNeeded(src, dst) => {
                 write!(f, "you have to specify `--{src}' and `--{dst}'")
             }
-            Self::AnyNatWithOther => {
-                f.write_str("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'")
-            }
-            Self::ZeroWithFilter => f.write_str("Can't use -z with filtering parameters"),
             Self::MaskWithout(mask, addr) => write!(f, "Can't use --{mask} without --{addr}"),
             Self::UnsupportedProtocol(word) => write!(f, "`{word}' unsupported protocol"),
             Self::BadAddress(word) => write!(f, "Invalid IP address `{word}'"),
-            Self::BadNetmask => f.write_str("Invalid netmask"),
             Self::NoCidr(name) => write!(f, "CIDR notation unavailable for `--{name}'"),
-            Self::MixedFamilies => f.write_str("mismatched address family"),
-            Self::EmptyBrackets => f.write_str("No IPv6 address specified"),
-            Self::OpenBrackets => f.write_str("No closing ']' around IPv6 address"),
-            Self::NoPort => f.write_str("No port specified after `:'"),
             Self::BadPort(word) => write!(f, "Invalid port `{word}'"),
             Self::BadParameter(word) => write!(f, "Bad parameter `{word}'"),
-            Self::SaveCombined => f.write_str(
-                "cannot combine save output with any other output type, use -o save only",
-            ),
-            Self::TwoFormats => f.write_str("cannot combine xml and json output"),
             Self::UnknownState(kind, word) => write!(f, "{kind} `{word}'"),
             Self::UnexpectedValue(word, letter) => {
                 write!(f, "unexpected value '{word}' with -{letter} option")
@@ -141,21 +152,21 @@ impl fmt::Display for Error {
                     "invalid value `{word}' for `{name}', a number up to {max} is expected"
                 )
             }
+            Self::Shape(word, name, shape) => {
+                write!(
+                    f,
+                    "invalid value `{word}' for `--{name}', {shape} is expected"
+                )
+            }
             Self::MarkOutsideMask(value, mask) => {
                 write!(
                     f,
                     "mark {value:#x} has bits outside of its mask {mask:#x}, nothing can match"
                 )
             }
-            Self::NegatedValue => {
-                f.write_str("a status bit can be set but not cleared, `!' is for filters")
-            }
-            Self::LabelAddAndDel => {
-                f.write_str("cannot use --label-add and --label-del at the same time")
-            }
             Self::UnknownLabel(name) => write!(f, "unknown label '{name}'"),
-            Self::SecondLabelmap => f.write_str("option `--labelmap' can only be specified once"),
             Self::Later(what) => write!(f, "{what} is not available in this version yet"),
+            plain => f.write_str(plain.plain()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use flow::Protocol;
 
-use super::options::{COMMANDS, OPTIONS};
+use super::options::{COMMANDS, LONG_ONLY, OPTIONS};
 use super::protocols::Row;
 
 /// Column in which the explanations start.
@@ -27,9 +27,11 @@ pub fn text(program: &str, version: &str, protocol: Option<(Protocol, &str)>) ->
     out.push_str("\nTables: conntrack, expect, dying, unconfirmed\n\nOptions:\n");
     for option in &OPTIONS {
         let (arg, what) = option.help;
-        let letter = char::from(option.short);
         let names = option.names.join(", --");
-        let left = format!("-{letter}, --{names} {arg}");
+        let left = match option.short {
+            LONG_ONLY => format!("    --{names} {arg}"),
+            letter => format!("-{}, --{names} {arg}", char::from(letter)),
+        };
         line(&mut out, &left, what);
     }
     if let Some((protocol, name)) = protocol {

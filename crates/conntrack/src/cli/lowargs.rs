@@ -13,6 +13,7 @@ use super::error::Error;
 use super::labels::{LabelArgs, LabelWords, Names};
 use super::options::{Id, Opt, Table, Verb};
 use super::protocols::{Field, ProtoOpt, Row, Value};
+use super::restored::{self, Restored};
 use super::scan::{Key, Scanner, Typed};
 use super::value::{self, List, ListWord};
 
@@ -196,15 +197,17 @@ pub struct LowArgs {
     label_words: LabelWords,
     /// Labels, looked up when the line has been read.
     pub labels: LabelArgs,
+    /// Options of our own that restore a saved flow.
+    pub restored: Restored,
 }
 
 /// Number of places for numbers of protocols.
-const FIELDS: usize = Field::IcmpId as usize + 1;
+const FIELDS: usize = Field::Wscale as usize + 1;
 
 impl LowArgs {
     /// Reads a command line without the program's name; warnings go to `notices`.
-    pub fn parse(
-        words: &[String],
+    pub fn parse<W: AsRef<str>>(
+        words: &[W],
         environment: &Environment<'_>,
         notices: &mut Vec<String>,
     ) -> Result<Self, Error> {
@@ -315,6 +318,11 @@ impl LowArgs {
             Id::Protonum => {
                 self.protocol = Some(value::protocol(text, environment.protocol_number)?);
             }
+            Id::Helper => self.restored.helper = Some(restored::helper(text)?),
+            Id::Master => self.master(text, environment)?,
+            Id::OrigSeqadj => self.restored.seq_adj.orig = Some(restored::seq_adj(text, option)?),
+            Id::ReplySeqadj => self.restored.seq_adj.reply = Some(restored::seq_adj(text, option)?),
+            Id::Synproxy => self.restored.synproxy = Some(restored::synproxy(text)?),
             Id::Status => {
                 let list = value::list(text, &STATUS_WORDS, Some(unreplied))?;
                 self.status.extend(self.words(list, notices));
@@ -402,6 +410,12 @@ impl LowArgs {
         Ok(Some(NatArg { addr, port }))
     }
 
+    fn master(&mut self, text: &str, environment: &Environment<'_>) -> Result<(), Error> {
+        let master = restored::master(text, environment.protocol_number)?;
+        self.restored.master = Some(master);
+        self.join_family(master.family())
+    }
+
     fn join_family(&mut self, family: Family) -> Result<(), Error> {
         match self.family.replace(family) {
             Some(known) if known != family => Err(Error::MixedFamilies),
@@ -429,6 +443,10 @@ impl LowArgs {
             }
             Value::Role => {
                 self.role = Some(value::dccp_role(text)?);
+                return Ok(());
+            }
+            Value::Wscale => {
+                self.restored.wscale = Some(restored::wscale(text)?);
                 return Ok(());
             }
         };

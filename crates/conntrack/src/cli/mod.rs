@@ -13,6 +13,7 @@ pub mod lowargs;
 pub mod matrix;
 pub mod options;
 pub mod protocols;
+pub mod restored;
 pub mod scan;
 #[cfg(test)]
 mod tests;

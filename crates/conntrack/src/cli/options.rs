@@ -131,6 +131,16 @@ pub enum Id {
     ReplyZone,
     /// `--labelmap`
     Labelmap,
+    /// `--helper`
+    Helper,
+    /// `--master`
+    Master,
+    /// `--orig-seqadj`
+    OrigSeqadj,
+    /// `--reply-seqadj`
+    ReplySeqadj,
+    /// `--synproxy`
+    Synproxy,
 }
 
 /// What follows an option.
@@ -166,7 +176,7 @@ pub struct Command {
 pub struct Opt {
     /// Which one.
     pub id: Id,
-    /// Letter.
+    /// Letter, [`LONG_ONLY`] if there is none.
     pub short: u8,
     /// Long names; diagnostics use the first.
     pub names: &'static [&'static str],
@@ -348,9 +358,13 @@ const fn option(
     }
 }
 
+/// Stands for the letter of an option that has none. Such options are our own, and their names are
+/// not to be abbreviated, so that abbreviations of stock's stay what they are.
+pub const LONG_ONLY: u8 = 0;
+
 /// Every option that does not depend on the protocol, in the order of the checks.
 #[rustfmt::skip]
-pub const OPTIONS: [Opt; 30] = [
+pub const OPTIONS: [Opt; 35] = [
     //                                                        LIAUDGEFh LIDGEF(expect) C
     option(Id::Src, b's', &["src", "orig-src"], Arg::Required, "oPPooPo---RRR---",
         ("ADDR[/LEN]", "Source of the original direction")),
@@ -391,7 +405,7 @@ pub const OPTIONS: [Opt; 30] = [
     option(Id::DstNat, b'g', &["dst-nat"], Arg::Optional, "ooooo-o---------",
         ("[ADDR[:PORT]]", "Translated destination: to match, or to set with -I and -A")),
     option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o--",
-        ("LIST", "What to show: extended, id, timestamp, ktimestamp, labels, or xml or json; userspace is accepted")),
+        ("LIST", "What to show: extended, id, timestamp, ktimestamp, labels, or one of xml, json and save; userspace is accepted")),
     option(Id::Secmark, b'c', &["secmark"], Arg::Required, "o-----o---------",
         ("NUMBER", "Security mark")),
     option(Id::BufferSize, b'b', &["buffer-size"], Arg::Required, "------o---------",
@@ -412,6 +426,16 @@ pub const OPTIONS: [Opt; 30] = [
         ("NUMBER", "Zone of the reply direction alone")),
     option(Id::Labelmap, b'M', &["labelmap"], Arg::Required, "oxxoo-o---------",
         ("PATH", "File with the names of the labels")),
+    option(Id::Helper, LONG_ONLY, &["helper"], Arg::Required, "-xx-------------",
+        ("NAME", "Helper to attach")),
+    option(Id::Master, LONG_ONLY, &["master"], Arg::Required, "-xx-------------",
+        ("PROTOCOL,SRC,DST,NUMBERS", "Flow that the new one belongs to")),
+    option(Id::OrigSeqadj, LONG_ONLY, &["orig-seqadj"], Arg::Required, "-xx-------------",
+        ("POSITION,BEFORE,AFTER", "Adjustment of TCP sequence numbers, original direction")),
+    option(Id::ReplySeqadj, LONG_ONLY, &["reply-seqadj"], Arg::Required, "-xx-------------",
+        ("POSITION,BEFORE,AFTER", "The same, reply direction")),
+    option(Id::Synproxy, LONG_ONLY, &["synproxy"], Arg::Required, "-xx-------------",
+        ("ISN,ITS,TSOFF", "Data of a flow behind a SYN proxy")),
 ];
 
 impl Id {
@@ -454,6 +478,7 @@ mod tests {
     #[test]
     fn letters_and_names_are_unique() {
         let mut letters: Vec<u8> = OPTIONS.iter().map(|option| option.short).collect();
+        letters.retain(|letter| *letter != LONG_ONLY);
         letters.extend(COMMANDS.iter().map(|command| command.short));
         let mut names: Vec<&str> = OPTIONS.iter().flat_map(|o| o.names).copied().collect();
         names.extend(COMMANDS.iter().map(|command| command.name));

@@ -39,6 +39,8 @@ pub enum Field {
     Code,
     /// ICMP identifier.
     IcmpId,
+    /// Window scales.
+    Wscale,
 }
 
 /// How a value is written.
@@ -56,6 +58,8 @@ pub enum Value {
     DccpState,
     /// A role of DCCP.
     Role,
+    /// Window scales of both directions.
+    Wscale,
 }
 
 /// An option of a protocol.
@@ -126,8 +130,9 @@ const KEYS: [ProtoOpt; 8] = [
 ];
 
 #[rustfmt::skip]
-const TCP: [ProtoOpt; 1] = [
+const TCP: [ProtoOpt; 2] = [
     option(Field::State, &["state"], Value::TcpState, "oRRoooo---------", "state, such as ESTABLISHED"),
+    option(Field::Wscale, &["wscale"], Value::Wscale, "-oo-------------", "window scales of both directions, ORIGINAL,REPLY"),
 ];
 
 #[rustfmt::skip]

@@ -6,8 +6,8 @@
 //! options of its protocol, so the caller pulls one option after the other.
 
 use super::error::Error;
-use super::options::{Arg, COMMANDS, Command, OPTIONS, Opt};
-use super::protocols::{ProtoOpt, Row};
+use super::options::{Arg, COMMANDS, Command, LONG_ONLY, OPTIONS, Opt};
+use super::protocols::{ProtoOpt, Row, Value};
 
 /// What was found.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,20 @@ impl Key {
     const fn short(self) -> Option<u8> {
         match self {
             Self::Command(command) => Some(command.short),
-            Self::Option(option) => Some(option.short),
+            Self::Option(option) => match option.short {
+                LONG_ONLY => None,
+                letter => Some(letter),
+            },
             Self::Protocol(_) => None,
+        }
+    }
+
+    /// Whether the name can be abbreviated.
+    fn can_be_short(self) -> bool {
+        match self {
+            Self::Command(_) => true,
+            Self::Option(option) => option.short != LONG_ONLY,
+            Self::Protocol(option) => option.value != Value::Wscale,
         }
     }
 
@@ -68,35 +80,43 @@ pub struct Typed<'a> {
 
 /// A command line on its way through.
 #[derive(Debug)]
-pub struct Scanner<'a> {
-    words: &'a [String],
+pub struct Scanner<'a, W> {
+    words: &'a [W],
     /// The word to look at next.
     next: usize,
     /// What is left of a cluster of letters, without the leading `-`.
     cluster: &'a str,
-    /// Everything that is an option by now.
-    known: Vec<Key>,
+    /// Protocols whose options are known by now.
+    rows: Vec<&'static Row>,
     /// Whether the first word that is no option ends the options (`POSIXLY_CORRECT`).
     posix: bool,
 }
 
-impl<'a> Scanner<'a> {
+impl<'a, W: AsRef<str>> Scanner<'a, W> {
     /// A scanner before the first word; `words` come without the program's name.
-    pub fn new(words: &'a [String], posix: bool) -> Self {
-        let commands = COMMANDS.iter().map(Key::Command);
-        let options = OPTIONS.iter().map(Key::Option);
+    pub const fn new(words: &'a [W], posix: bool) -> Self {
         Self {
             words,
             next: 0,
             cluster: "",
-            known: commands.chain(options).collect(),
+            rows: Vec::new(),
             posix,
         }
     }
 
+    /// Everything that is an option by now.
+    fn known(&self) -> impl Iterator<Item = Key> {
+        let commands = COMMANDS.iter().map(Key::Command);
+        let options = OPTIONS.iter().map(Key::Option);
+        let of_protocols = self.rows.iter().flat_map(|row| row.options());
+        commands
+            .chain(options)
+            .chain(of_protocols.map(Key::Protocol))
+    }
+
     /// Adds the options of a protocol; those that are known already keep their meaning.
     pub fn learn(&mut self, row: &'static Row) {
-        self.known.extend(row.options().map(Key::Protocol));
+        self.rows.push(row);
     }
 
     /// The next option, `None` at the end.
@@ -127,14 +147,14 @@ impl<'a> Scanner<'a> {
     fn take_word(&mut self) -> Option<&'a str> {
         let word = self.words.get(self.next)?;
         self.next += 1;
-        Some(word)
+        Some(word.as_ref())
     }
 
     /// The word that is being looked at, for diagnostics.
     fn current_word(&self) -> String {
         let at = self.next.checked_sub(1);
-        at.and_then(|at| self.words.get(at).cloned())
-            .unwrap_or_default()
+        at.and_then(|at| self.words.get(at))
+            .map_or_else(String::new, |word| word.as_ref().to_owned())
     }
 
     /// Takes one letter off the cluster, with its value.
@@ -143,10 +163,8 @@ impl<'a> Scanner<'a> {
         let letter = letters.next();
         let rest = letters.as_str();
         let key = self
-            .known
-            .iter()
+            .known()
             .find(|key| key.short().map(char::from) == letter)
-            .copied()
             .ok_or_else(|| Error::UnknownOption(self.current_word()))?;
         self.cluster = rest;
         let attached = !rest.is_empty();
@@ -184,20 +202,19 @@ impl<'a> Scanner<'a> {
     /// The option of this name, or the only one whose names start with it.
     fn by_name(&self, name: &str) -> Option<Key> {
         let mut exact = self
-            .known
-            .iter()
+            .known()
             .filter(|key| key.names().any(|known| known == name));
         if let Some(key) = exact.next() {
-            return Some(*key);
+            return Some(key);
         }
         let mut candidates = self
-            .known
-            .iter()
+            .known()
+            .filter(|key| key.can_be_short())
             .filter(|key| key.names().any(|known| known.starts_with(name)));
         let first = candidates.next()?;
         candidates
-            .all(|other| other.same_as(*first))
-            .then_some(*first)
+            .all(|other| other.same_as(first))
+            .then_some(first)
     }
 
     fn needed_word(&mut self) -> Result<&'a str, Error> {
@@ -207,7 +224,7 @@ impl<'a> Scanner<'a> {
 
     /// The next word, unless it looks like an option or a negation.
     fn optional_word(&mut self) -> Option<&'a str> {
-        let word = self.words.get(self.next)?;
+        let word = self.words.get(self.next)?.as_ref();
         if word.starts_with(['-', '!']) {
             return None;
         }

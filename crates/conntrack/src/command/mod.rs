@@ -160,7 +160,10 @@ pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
             console,
         ),
         Job::Get(lookup) => get::run(lookup, console),
-        Job::Create { flow, or_update } => create::run(flow.as_deref(), *or_update),
+        Job::Create { flow, or_update } => {
+            let flow = flow.as_ref().map(|flow| flow.flow());
+            create::run(flow.as_ref(), *or_update)
+        }
         Job::Update {
             filter,
             change,

@@ -5,14 +5,14 @@
 //! update does to one, [`style`] how flows are shown.
 
 use flow::filter::FlowFilter;
-use flow::{Family, Flow, Protocol};
+use flow::{Family, Protocol};
 use linux::table::DumpKind;
 use nfnetlink::Subsystem;
 
 use super::error::Error;
 use super::lowargs::{EventMask, LowArgs};
+use super::matrix;
 use super::options::{Id, Table, Verb};
-use super::{later, matrix};
 
 mod change;
 mod condition;
@@ -22,7 +22,7 @@ mod style;
 
 pub use change::Change;
 pub use expectation::ExpectJob;
-pub use new_flow::Lookup;
+pub use new_flow::{Lookup, NewFlow};
 pub use style::Style;
 
 /// What is to be done.
@@ -59,7 +59,7 @@ pub enum Job {
     /// Create a flow.
     Create {
         /// The flow; `None` when its reply cannot be told.
-        flow: Option<Box<Flow<'static>>>,
+        flow: Option<Box<NewFlow>>,
         /// Whether one that exists is updated.
         or_update: bool,
     },
@@ -97,7 +97,6 @@ impl Job {
         if verb == Verb::Version {
             return Ok(Self::Version);
         }
-        later::refuse(args)?;
         let style = style::style(args);
         Ok(match verb {
             Verb::Help => Self::Help(args.protocol),

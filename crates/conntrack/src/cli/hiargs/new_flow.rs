@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use flow::filter::{FlowFilter, State};
 use flow::{
-    Addrs, DccpInfo, Dir, Flow, Icmp, Keys, L4, Mark, NatRange, PerDir, Ports, ProtoInfo, Protocol,
-    SctpInfo, Status, TcpFlags, TcpInfo, TcpState, Tuple, Zone,
+    Addrs, DccpInfo, Dir, Flow, Helper, Icmp, Keys, L4, Mark, Name, NatRange, PerDir, Ports,
+    ProtoInfo, Protocol, SctpInfo, Status, TcpFlags, TcpInfo, TcpState, Tuple, Zone,
 };
 
 use super::condition::{number, selection};
@@ -16,6 +16,7 @@ use super::style::Style;
 use crate::cli::error::Error;
 use crate::cli::lowargs::{LowArgs, NatArg, StatusWord};
 use crate::cli::protocols::Field;
+use crate::cli::restored::Restored;
 
 /// A flow that is looked up by one of its tuples.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +57,28 @@ pub(super) fn lookup(args: &LowArgs, style: Style) -> Result<Lookup, Error> {
     })
 }
 
+/// A flow to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFlow {
+    /// Everything but its helper.
+    pub rest: Flow<'static>,
+    /// The name of its helper.
+    pub helper: Option<String>,
+}
+
+impl NewFlow {
+    /// All of it.
+    pub fn flow(&self) -> Flow<'_> {
+        let name = self.helper.as_ref().map(|name| Name::new(name.as_bytes()));
+        Flow {
+            helper: name.map(|name| Helper { name, info: None }),
+            ..self.rest.clone()
+        }
+    }
+}
+
 /// The flow of `-I` and `-A`; `None` when an ICMP type has no reply.
-pub(super) fn new_flow(args: &LowArgs) -> Result<Option<Flow<'static>>, Error> {
+pub(super) fn new_flow(args: &LowArgs) -> Result<Option<NewFlow>, Error> {
     let PerDir { orig, reply } = tuples(args)?;
     let (Some(orig), Some(reply)) = (orig, reply) else {
         return Ok(None);
@@ -74,7 +95,32 @@ pub(super) fn new_flow(args: &LowArgs) -> Result<Option<Flow<'static>>, Error> {
     // With a mask, what exists keeps its other labels.
     flow.labels = args.labels.add;
     flow.labels_mask = args.labels.add;
-    Ok(Some(flow))
+    restore(&mut flow, &args.restored);
+    Ok(Some(NewFlow {
+        rest: flow,
+        helper: args.restored.helper.clone(),
+    }))
+}
+
+/// Adds what only our own options say.
+fn restore(flow: &mut Flow<'static>, restored: &Restored) {
+    flow.seq_adj = restored.seq_adj;
+    flow.synproxy = restored.synproxy;
+    flow.master = restored.master;
+    if flow.master.is_some() {
+        // The kernel sets the bit itself and refuses a request that does.
+        flow.status = flow.status.map(|status| status.without(Status::EXPECTED));
+    }
+    if let (Some(ProtoInfo::Tcp(tcp)), Some(wscale)) = (&mut flow.protoinfo, restored.wscale) {
+        // The kernel takes the scales only if both ends offered one (`nlattr_to_tcp`).
+        for flags in [&mut tcp.flags.orig, &mut tcp.flags.reply] {
+            let TcpFlags { flags, mask } = flags.get_or_insert_default();
+            *flags |= TcpFlags::WINDOW_SCALE;
+            *mask |= TcpFlags::WINDOW_SCALE;
+        }
+        tcp.wscale.orig = Some(wscale.orig);
+        tcp.wscale.reply = Some(wscale.reply);
+    }
 }
 
 fn nat_target(arg: NatArg) -> NatRange {
@@ -140,9 +186,16 @@ fn l4(args: &LowArgs, protocol: Protocol, dir: Dir) -> Option<L4> {
         src: own(Field::Src).or(own(Field::ReplyDst)).unwrap_or(0),
         dst: own(Field::Dst).or(own(Field::ReplySrc)).unwrap_or(0),
     };
+    // A port that is to be translated must not be so already: the kernel would see nothing to do.
+    let own_reply = |field, nat: Option<NatArg>| match nat {
+        Some(NatArg { port: Some(_), .. }) => None,
+        _ => own(field),
+    };
+    let reply_src = own_reply(Field::ReplySrc, args.dst_nat);
+    let reply_dst = own_reply(Field::ReplyDst, args.src_nat);
     let reply = Ports {
-        src: own(Field::ReplySrc).or(own(Field::Dst)).unwrap_or(0),
-        dst: own(Field::ReplyDst).or(own(Field::Src)).unwrap_or(0),
+        src: reply_src.or(own(Field::Dst)).unwrap_or(0),
+        dst: reply_dst.or(own(Field::Src)).unwrap_or(0),
     };
     let ports = match dir {
         Dir::Original => orig,
