@@ -61,11 +61,14 @@ pub(crate) struct Replies {
     pub(crate) nack: Option<SeqRange>,
 }
 
-/// Messages behind, one after the other.
+/// Messages behind, with none between them that was taken.
 #[derive(Clone, Copy, Debug)]
 struct Run {
+    /// The lowest number.
     first: Seq,
+    /// The number of the last one to come.
     last: Seq,
+    /// How many of the last ones rise.
     len: u32,
     /// One of them said HELLO.
     hello: bool,
@@ -188,22 +191,28 @@ impl Receiver {
         })
     }
 
+    /// Only what rises counts for a run: a message of the former life that is still under way
+    /// lies anywhere.
     fn note_behind(&mut self, seq: Seq, hello: bool) {
-        self.run = Some(match self.run {
-            Some(run) if seq.is_after(run.last) => Run {
-                last: seq,
-                len: run.len.saturating_add(1),
-                hello: run.hello || hello,
-                ..run
-            },
-            Some(run) if !seq.is_before(run.first) => run,
-            Some(_) | None => Run {
+        let Some(run) = &mut self.run else {
+            self.run = Some(Run {
                 first: seq,
                 last: seq,
                 len: 1,
                 hello,
-            },
-        });
+            });
+            return;
+        };
+        if seq.is_before(run.first) {
+            run.first = seq;
+        }
+        if seq.is_after(run.last) {
+            run.len = run.len.saturating_add(1);
+        } else if seq.is_before(run.last) {
+            run.len = 1;
+        }
+        run.last = seq;
+        run.hello |= hello;
     }
 
     /// Takes a message that was admitted.
