@@ -10,7 +10,7 @@ mod label_file;
 mod protocols;
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::{Environment, Job};
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         say(&notice);
     }
     match job {
-        Ok(job) => ExitCode::from(run(&job, &program)),
+        Ok(job) => ExitCode::from(run(&job, &environment, &program)),
         Err(error) => {
             say(&format!("{PREFIX}{error}"));
             if error.status() == 2 {
@@ -57,16 +57,18 @@ fn main() -> ExitCode {
 }
 
 /// Does a job and says how it went; the exit status.
-fn run(job: &Job, program: &str) -> u8 {
+fn run(job: &Job, environment: &Environment<'_>, program: &str) -> u8 {
+    let mut status = io::stderr().is_terminal().then_some(show_status);
     let result = Output::new(io::stdout())
         .map_err(command::Failure::Output)
         .and_then(|out| {
             let mut console = Console {
                 out,
                 notice: &mut |line| say(line),
+                status: status.as_mut().map(|show| show as _),
             };
             show_text(job, program, console.out.buffer());
-            command::run(job, &mut console)
+            command::run(job, environment, &mut console)
         });
     match result {
         Ok(Done { summary, status }) => {
@@ -80,7 +82,13 @@ fn run(job: &Job, program: &str) -> u8 {
                 say(&line);
             }
             say(&format!("{PREFIX}{failure}"));
-            1
+            for other in failure.others() {
+                say(&format!("{PREFIX}{other}"));
+            }
+            if failure.status() == 2 {
+                say(TRY);
+            }
+            failure.status()
         }
     }
 }
@@ -113,6 +121,7 @@ fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
         | Job::Delete { .. }
         | Job::Flush(_)
         | Job::Stats(_)
+        | Job::Load(_)
         | Job::Expect(_) => {}
     }
 }
@@ -120,4 +129,10 @@ fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
 /// A line on standard error. Where that is closed, nobody wants to know.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Replaces the last line of the terminal.
+fn show_status(text: &str) {
+    let mut terminal = io::stderr();
+    let _ = write!(terminal, "\r{text}\x1b[K").and_then(|()| terminal.flush());
 }

@@ -1,4 +1,7 @@
 //! Connection labels: a set of up to 128 bits.
+//!
+//! What the bits mean is the administrator's business; names for them are a
+//! [`LabelMap`](crate::LabelMap).
 
 /// Number of label bits the kernel keeps (`XT_CONNLABEL_MAXBIT` + 1).
 pub const LABEL_BITS: u16 = 128;

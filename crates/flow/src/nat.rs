@@ -1,4 +1,7 @@
 //! Translation and what it does to TCP sequence numbers.
+//!
+//! A translation is asked for with a [`NatRange`]; what became of it is seen in the tuples of the
+//! flow, as a [`Translation`] of either end.
 
 use core::net::IpAddr;
 use core::ops::RangeInclusive;

@@ -74,8 +74,12 @@ pub enum Error {
     UnknownLabel(String),
     /// `--labelmap` twice.
     SecondLabelmap,
-    /// Something that stock has and this version does not.
-    Later(String),
+    /// A command that cannot stand in a file; how it is written.
+    NotInFile(String),
+    /// A word of a file is too long.
+    WordTooLong,
+    /// A line of a file has too many words.
+    TooManyWords,
 }
 
 impl Error {
@@ -111,6 +115,8 @@ impl Error {
             Self::NegatedValue => "a status bit can be set but not cleared, `!' is for filters",
             Self::LabelAddAndDel => "cannot use --label-add and --label-del at the same time",
             Self::SecondLabelmap => "option `--labelmap' can only be specified once",
+            Self::WordTooLong => "Parameter too long!",
+            Self::TooManyWords => "too many arguments",
             // Those with values have their words below.
             _ => "wrong command line",
         }
@@ -165,7 +171,9 @@ impl fmt::Display for Error {
                 )
             }
             Self::UnknownLabel(name) => write!(f, "unknown label '{name}'"),
-            Self::Later(what) => write!(f, "{what} is not available in this version yet"),
+            Self::NotInFile(command) => {
+                write!(f, "Cannot use command `{command}' with --load-file")
+            }
             plain => f.write_str(plain.plain()),
         }
     }

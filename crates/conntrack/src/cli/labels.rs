@@ -9,6 +9,7 @@ use flow::{LabelMap, Labels};
 
 use super::error::Error;
 use super::lowargs::Environment;
+use super::options::Id;
 
 /// What a label file has to say, or why it has nothing.
 pub type Names = Result<Rc<LabelMap>, String>;
@@ -45,9 +46,16 @@ pub struct LabelArgs {
 }
 
 impl LabelWords {
-    /// Adds the names of an argument.
-    pub fn extend(names: &mut Vec<String>, text: &str) {
-        names.extend(text.split(',').map(str::to_owned));
+    /// Takes the argument of an option about labels.
+    pub fn read(&mut self, option: Id, value: Option<&str>) {
+        let names = value.into_iter().flat_map(|text| text.split(','));
+        let names = names.map(str::to_owned);
+        match option {
+            Id::Label => self.wanted.extend(names),
+            Id::LabelAdd => self.add.extend(names),
+            Id::LabelDel => self.del.get_or_insert_default().extend(names),
+            _ => self.file = value.map(str::to_owned),
+        }
     }
 
     /// Looks the names up. A file that cannot be used leaves the labels without names, which is

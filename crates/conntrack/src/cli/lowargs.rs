@@ -342,15 +342,9 @@ impl LowArgs {
             Id::ReplyZone => self.reply_zone = Some(value::number(text, option.short)?),
             Id::Timeout => self.timeout = Some(decimal_u32(text, option)?),
             Id::BufferSize => self.buffer_size = Some(decimal_u32(text, option)?),
-            Id::Label => LabelWords::extend(&mut self.label_words.wanted, text),
-            Id::LabelAdd => LabelWords::extend(&mut self.label_words.add, text),
-            Id::LabelDel => {
-                let names = self.label_words.del.get_or_insert_default();
-                value
-                    .into_iter()
-                    .for_each(|text| LabelWords::extend(names, text));
+            Id::Label | Id::LabelAdd | Id::LabelDel | Id::Labelmap => {
+                self.label_words.read(option.id, value);
             }
-            Id::Labelmap => self.label_words.file = Some(text.into()),
             Id::Zero | Id::NatRange => {}
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! The command line: from words to a job.
 //!
 //! [`scan`] finds the options, [`lowargs`] reads their values, [`matrix`] checks them against the
-//! command, [`hiargs`] says what they mean. What exists is data: [`options`], [`protocols`], and
-//! [`later`] for what this version refuses. No step does I/O, so any line can be tested.
+//! command, [`hiargs`] says what they mean. What exists is data: [`options`] and
+//! [`protocols`]. No step does I/O, so any line can be tested.
 
+pub mod batch;
 pub mod error;
 pub mod help;
 pub mod hiargs;
 pub mod labels;
-pub mod later;
 pub mod lowargs;
 pub mod matrix;
 pub mod options;
@@ -31,9 +31,9 @@ pub fn parse(
     notices: &mut Vec<String>,
 ) -> Result<Job, Error> {
     // The batch mode is looked for before any option, as in stock.
-    if let [first, _, ..] = words {
+    if let [first, path, ..] = words {
         if first == "-R" || first == "--load-file" {
-            return Err(Error::Later(later::LOAD_FILE.into()));
+            return Ok(Job::Load(path.clone()));
         }
     }
     Job::new(&LowArgs::parse(words, environment, notices)?)

@@ -195,15 +195,6 @@ fn values_are_checked_while_reading() {
     }
 }
 
-#[test]
-fn what_is_missing_is_named() {
-    refused(
-        "-R file",
-        2,
-        "the command `--load-file' is not available in this version yet",
-    );
-}
-
 /// compat: cli-41
 #[test]
 fn a_mark_that_nothing_can_have_is_refused() {

@@ -16,6 +16,24 @@ pub struct Console<'a> {
     pub out: Output,
     /// Says a line on standard error, at once.
     pub notice: &'a mut dyn FnMut(&str),
+    /// Shows a text in the last line of the terminal, if there is one to look at.
+    pub status: Option<&'a mut dyn FnMut(&str)>,
+}
+
+impl Console<'_> {
+    /// Shows how far a long work is, every `step` parts.
+    pub fn progress(&mut self, done: u64, total: u64, step: u64) {
+        if let Some(status) = self.status.as_mut().filter(|_| done % step == 0) {
+            status(&format!("{done} of {total} lines"));
+        }
+    }
+
+    /// Clears the line of the progress.
+    pub fn end_of_progress(&mut self) {
+        if let Some(status) = &mut self.status {
+            status("");
+        }
+    }
 }
 
 /// A buffered file.

@@ -1,8 +1,11 @@
 //! `-I` and `-A`: creates a flow, or updates the one there is.
+//!
+//! The requests and the words for their refusals are those of a file of command lines too, which
+//! makes many flows at once.
 
 use flow::Flow;
 use linux::Errno;
-use linux::table::{Request, Table};
+use linux::table::{Error, Request, Table};
 
 use super::{Done, Failure, worded};
 
@@ -19,21 +22,11 @@ const INVALID_FOR_ADD: &str = "Invalid argument";
 const INVALID: &str = "invalid parameters";
 
 pub fn run(flow: Option<&Flow<'_>>, or_update: bool) -> Result<Done, Failure> {
-    let invalid = if or_update { INVALID_FOR_ADD } else { INVALID };
     let Some(flow) = flow else {
-        // An ICMP type that has no answer: the kernel would say the same.
-        return Err(Failure::Worded(invalid));
+        return Err(without_reply(or_update));
     };
-    let request = if or_update {
-        Request::CreateOrUpdate(flow)
-    } else {
-        Request::Create(flow)
-    };
-    let result = Table::open().and_then(|mut table| table.execute(&request));
-    result.map_err(|error| match error.errno() {
-        Errno::INVAL => Failure::Worded(invalid),
-        _ => worded(error, &WORDS),
-    })?;
+    let result = Table::open().and_then(|mut table| table.execute(&request(flow, or_update)));
+    result.map_err(|error| failure(error, or_update))?;
     Ok(Done::counted(
         1,
         if or_update {
@@ -42,4 +35,30 @@ pub fn run(flow: Option<&Flow<'_>>, or_update: bool) -> Result<Done, Failure> {
             "flow entries have been created"
         },
     ))
+}
+
+/// What is asked of the kernel.
+pub const fn request<'a, 'b>(flow: &'a Flow<'b>, or_update: bool) -> Request<'a, 'b> {
+    if or_update {
+        Request::CreateOrUpdate(flow)
+    } else {
+        Request::Create(flow)
+    }
+}
+
+/// An ICMP type that has no answer: the kernel would say the same.
+pub const fn without_reply(or_update: bool) -> Failure {
+    Failure::Worded(invalid(or_update))
+}
+
+/// A refusal of the kernel's, in words.
+pub fn failure(error: Error, or_update: bool) -> Failure {
+    match error.errno() {
+        Errno::INVAL => without_reply(or_update),
+        _ => worded(error, &WORDS),
+    }
+}
+
+const fn invalid(or_update: bool) -> &'static str {
+    if or_update { INVALID_FOR_ADD } else { INVALID }
 }

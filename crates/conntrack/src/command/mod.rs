@@ -7,7 +7,8 @@ use std::fmt;
 
 use linux::{Errno, table};
 
-use crate::cli::Job;
+use crate::cli::hiargs::NewFlow;
+use crate::cli::{self, Environment, Job};
 
 mod console;
 mod count;
@@ -19,6 +20,7 @@ mod expect;
 mod flush;
 mod get;
 mod list;
+mod load;
 mod print;
 mod program;
 mod stats;
@@ -72,6 +74,12 @@ pub enum Failure {
     System(linux::SystemError),
     /// Events could not be subscribed to.
     Subscribe(linux::SystemError),
+    /// A file cannot be read.
+    Open(String),
+    /// A line of a file is wrong.
+    Line(u64, cli::Error),
+    /// Lines of a file that failed, at least one.
+    Lines(Vec<(u64, Failure)>),
 }
 
 impl fmt::Display for Failure {
@@ -95,16 +103,42 @@ impl fmt::Display for Failure {
                 write!(f, "failed to received netlink event: {}", error.reason())
             }
             Self::Subscribe(_) => f.write_str("Can't open netlink socket"),
+            Self::Open(path) => write!(f, "Failed to open file {path} for reading"),
+            Self::Line(number, error) => write!(f, "{error} (line {number})"),
+            Self::Lines(lines) => match lines.first() {
+                Some((number, failure)) => write!(f, "{failure} (line {number})"),
+                None => Ok(()),
+            },
         }
     }
 }
 
 impl Failure {
+    /// The exit status.
+    pub const fn status(&self) -> u8 {
+        match self {
+            Self::Open(_) => 2,
+            Self::Line(_, error) => error.status(),
+            _ => 1,
+        }
+    }
+
+    /// What else failed: the lines of a file behind the first one.
+    pub fn others(&self) -> impl Iterator<Item = String> {
+        let lines = match self {
+            Self::Lines(lines) => lines.get(1..).unwrap_or_default(),
+            _ => &[],
+        };
+        lines
+            .iter()
+            .map(|(number, failure)| format!("{failure} (line {number})"))
+    }
+
     /// A line that stands before the diagnostic itself.
     pub fn preamble(&self) -> Option<String> {
         match self {
             Self::Subscribe(error) => Some(format!("mnl_socket_bind: {}", error.reason())),
-            Self::Kernel(_) | Self::Worded(_) | Self::Output(_) | Self::System(_) => None,
+            _ => None,
         }
     }
 }
@@ -139,7 +173,11 @@ fn worded(error: table::Error, words: &[(Errno, &'static str)]) -> Failure {
 }
 
 /// Does a job other than showing help or version.
-pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
+pub fn run(
+    job: &Job,
+    environment: &Environment<'_>,
+    console: &mut Console<'_>,
+) -> Result<Done, Failure> {
     let done = match job {
         Job::Help(_) | Job::Version => Ok(Done::SILENT),
         Job::List {
@@ -161,7 +199,7 @@ pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
         ),
         Job::Get(lookup) => get::run(lookup, console),
         Job::Create { flow, or_update } => {
-            let flow = flow.as_ref().map(|flow| flow.flow());
+            let flow = flow.as_deref().map(NewFlow::flow);
             create::run(flow.as_ref(), *or_update)
         }
         Job::Update {
@@ -173,6 +211,7 @@ pub fn run(job: &Job, console: &mut Console<'_>) -> Result<Done, Failure> {
         Job::Flush(family) => flush::run(*family),
         Job::Stats(subsystem) => stats::run(*subsystem, console),
         Job::Expect(job) => expect::run(job, console),
+        Job::Load(path) => load::run(path, environment, console),
     };
     // What was shown before a failure is shown all the same.
     console.out.flush()?;

@@ -14,6 +14,7 @@ mod events;
 mod expect;
 mod formats;
 mod labels;
+mod load;
 mod nat;
 mod normal;
 mod passing;

@@ -1,4 +1,7 @@
 //! Conditions on translations: `-n`, `-g` and `-j`.
+//!
+//! The flows are made by commands, and the kernel translates them: no traffic is needed to see what
+//! a condition takes for a translation.
 
 use crate::check;
 use crate::rows::{Row, differs, same};

@@ -127,12 +127,8 @@ pub const WRONG: &[Row] = &[
     differs("-h", "cli-103", 0, "Usage: "),
     differs("-V", "cli-110", 0, "conntrack v1.4.9 (conntrack-tools-rs "),
     same("-L -o xml"),
-    differs(
-        "-R file",
-        "cli-200",
-        2,
-        "the command `--load-file' is not available",
-    ),
+    same("-R /nonexistent"),
+    same("--load-file /nonexistent -L"),
 ];
 
 pub const VALUES: &[Row] = &[

@@ -83,6 +83,8 @@ pub enum Job {
     Flush(Option<Family>),
     /// Show what each processor has counted for a table.
     Stats(Subsystem),
+    /// Do what the lines of a file say, `-` for standard input.
+    Load(String),
     /// Do something with expectations.
     Expect(ExpectJob),
 }

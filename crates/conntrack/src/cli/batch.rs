@@ -1,0 +1,141 @@
+//! Files of command lines: how a line is cut into words, and what may stand in it.
+//!
+//! A line is an ordinary command line without the program's name. Words end at blanks and tabs;
+//! between double quotes these count, and a backslash takes the next character as it is. Nothing
+//! is done before every line of a file has been checked.
+
+use std::borrow::Cow;
+
+use super::error::Error;
+use super::hiargs::Job;
+use super::lowargs::{Environment, LowArgs};
+use super::options::{COMMANDS, Table, Verb};
+
+/// Longest word, in bytes.
+const WORD_MAX: usize = 1023;
+
+/// Most words in a line.
+const WORDS_MAX: usize = 253;
+
+/// Longest line that can be one, with quotes and some blanks.
+pub const LINE_MAX: usize = (WORD_MAX + 1) * 2 * WORDS_MAX;
+
+/// A line that was understood.
+#[derive(Debug)]
+pub struct Line {
+    /// What it asks for.
+    pub job: Job,
+    /// Its command, as a diagnostic names it.
+    command: (Option<Verb>, Table),
+}
+
+impl Line {
+    /// Reads a line; `None` for an empty one and a comment.
+    pub fn parse(
+        line: &str,
+        environment: &Environment<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Self>, Error> {
+        let line = line.trim_start_matches([' ', '\t']);
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(None);
+        }
+        let args = LowArgs::parse(&words(line)?, environment, notices)?;
+        Ok(Some(Self {
+            job: Job::new(&args)?,
+            command: (args.verb, args.table),
+        }))
+    }
+
+    /// Whether it may stand in a file: what creates, changes and deletes flows.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.job {
+            Job::Create { .. } | Job::Update { .. } | Job::Delete { .. } | Job::Flush(_) => Ok(()),
+            _ => Err(Error::NotInFile(self.command())),
+        }
+    }
+
+    fn command(&self) -> String {
+        let (verb, table) = self.command;
+        let Some(row) = COMMANDS.iter().find(|command| Some(command.verb) == verb) else {
+            return "unknown".into();
+        };
+        let letter = char::from(row.short);
+        match table {
+            Table::Expect => format!("-{letter} expect"),
+            Table::Conntrack | Table::Dying | Table::Unconfirmed => format!("-{letter}"),
+        }
+    }
+}
+
+/// The words of a line. The closing quote ends a word; an open one ends with the line.
+pub fn words(line: &str) -> Result<Vec<Cow<'_, str>>, Error> {
+    let mut words = Vec::with_capacity(32);
+    let mut rest = line.trim_start_matches(is_blank);
+    while !rest.is_empty() {
+        let (word, after) = word(rest);
+        if word.len() > WORD_MAX {
+            return Err(Error::WordTooLong);
+        }
+        if words.len() == WORDS_MAX {
+            return Err(Error::TooManyWords);
+        }
+        words.push(word);
+        rest = after.trim_start_matches(is_blank);
+    }
+    Ok(words)
+}
+
+const fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n')
+}
+
+/// The first word, and what follows it.
+fn word(text: &str) -> (Cow<'_, str>, &str) {
+    let end = text.find(|c| is_blank(c) || c == '"').unwrap_or(text.len());
+    let (plain, rest) = text.split_at(end);
+    let Some(quoted) = rest.strip_prefix('"') else {
+        return (Cow::Borrowed(plain), rest);
+    };
+    let mut word = plain.to_owned();
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => word.extend(chars.next()),
+            c => word.push(c),
+        }
+    }
+    (Cow::Owned(word), chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: &[&str]) {
+        assert_eq!(words(line).unwrap(), expected, "{line:?}");
+    }
+
+    #[test]
+    fn words_end_at_blanks_outside_of_quotes() {
+        check("-D -s\t1.1.1.1  ", &["-D", "-s", "1.1.1.1"]);
+        check(r#"-l "two words" -z"#, &["-l", "two words", "-z"]);
+        check(r#"a"b c"d"#, &["ab c", "d"]);
+        check(r#""a\"b\\" c\d"#, &[r#"a"b\"#, r"c\d"]);
+        check(r#""" x"#, &["", "x"]);
+        check(r#""open end"#, &["open end"]);
+        check("\"\\", &[""]);
+        check("-F # x\r", &["-F", "#", "x\r"]);
+    }
+
+    #[test]
+    fn words_and_lines_have_a_limit() {
+        let long = "x".repeat(WORD_MAX);
+        check(&long, &[&long]);
+        assert_eq!(words(&(long + "x")), Err(Error::WordTooLong));
+        let many = "x ".repeat(WORDS_MAX);
+        assert_eq!(words(&many).unwrap().len(), WORDS_MAX);
+        assert_eq!(words(&(many + "x")), Err(Error::TooManyWords));
+    }
+}
