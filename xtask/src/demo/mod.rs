@@ -54,9 +54,9 @@ fn clean(screen: Screen) -> Result<()> {
 }
 
 fn demo(screen: Screen, options: Options) -> Result<()> {
-    let start = Instant::now();
     screen.heading("A firewall dies, its connections live on")?;
     stage::programs(screen, options.daemon)?;
+    let start = Instant::now();
     let _limit = TableLimit::make_room(options.flows, |text| drop(screen.note(Tone::Plain, text)))?;
     let mut pair = FailoverPair::new(options.daemon, Replication::On, options.keep)?;
     pair.boot()?;
