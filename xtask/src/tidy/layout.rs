@@ -9,7 +9,7 @@ use super::{Complaints, File, Tree};
 const INTRODUCTION: std::ops::RangeInclusive<usize> = 3..=15;
 /// The introduction of a whole crate may be longer: it is the first page of its documentation.
 const INTRODUCTION_OF_CRATE_MAX: usize = 40;
-/// A file of so few lines needs one line of introduction only.
+/// A file of so few lines needs one line of introduction only, and so does a list of tests.
 const SMALL: usize = 60;
 /// Lines of production code.
 const SIZE_MAX: usize = 600;
@@ -25,9 +25,9 @@ fn introduction(file: &File) -> Option<String> {
     let is_crate = ["/lib.rs", "/main.rs"]
         .iter()
         .any(|end| file.path.ends_with(end));
-    let min = match production(file) {
-        0..SMALL => 1,
-        _ => *INTRODUCTION.start(),
+    let min = match is_test(file) || production(file) < SMALL {
+        true => 1,
+        false => *INTRODUCTION.start(),
     };
     let max = match is_crate {
         true => INTRODUCTION_OF_CRATE_MAX,
@@ -42,10 +42,14 @@ pub fn sizes(tree: &Tree) -> Complaints {
     let judge = |file: &File| {
         let size = production(file);
         let what = format!("{size} lines of production code, more than {SIZE_MAX}");
-        let is_test = file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
-        (size > SIZE_MAX && !is_test).then(|| file.complaint(SIZE_MAX, &what))
+        (size > SIZE_MAX && !is_test(file)).then(|| file.complaint(SIZE_MAX, &what))
     };
     tree.sources().filter_map(judge).collect()
+}
+
+/// Whether the whole file is tests.
+fn is_test(file: &File) -> bool {
+    file.path.contains("/tests/") || file.path.ends_with("/tests.rs")
 }
 
 /// The lines before the tests.
@@ -80,6 +84,7 @@ mod tests {
         check("crates/a/src/lib.rs", &source(16, 100, 0), true, true);
         check("a.rs", &source(3, 597, 900), true, true);
         check("a.rs", &source(3, 598, 0), true, false);
-        check("crates/a/tests/b.rs", &source(3, 598, 0), true, true);
+        check("crates/a/tests/b.rs", &source(1, 598, 0), true, true);
+        check("crates/a/tests/b.rs", &source(0, 100, 0), false, true);
     }
 }
