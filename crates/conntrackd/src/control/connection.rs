@@ -81,7 +81,8 @@ enum Phase<J> {
 pub struct Connection<S, J> {
     stream: S,
     phase: Phase<J>,
-    deadline: Option<Instant>,
+    /// When it last did something; `None` while the daemon works for it.
+    idle_since: Option<Instant>,
 }
 
 impl<S: Read + Write, J> Connection<S, J> {
@@ -93,7 +94,7 @@ impl<S: Read + Write, J> Connection<S, J> {
                 bytes: [0; REQUEST_LEN],
                 len: 0,
             },
-            deadline: Some(now + REQUEST_TIME_MAX),
+            idle_since: Some(now),
         }
     }
 
@@ -104,7 +105,7 @@ impl<S: Read + Write, J> Connection<S, J> {
             buffer: text,
             sent: 0,
         };
-        self.deadline = Some(now + STALL_TIME_MAX);
+        self.idle_since = Some(now);
     }
 
     /// The stream can be read or written: goes on as far as it is possible without blocking, but
@@ -132,8 +133,17 @@ impl<S: Read + Write, J> Connection<S, J> {
     }
 
     /// When the client has taken too long; `None` while the daemon works.
-    pub const fn deadline(&self) -> Option<Instant> {
-        self.deadline
+    pub fn deadline(&self) -> Option<Instant> {
+        let patience = match self.phase {
+            Phase::Request { .. } => REQUEST_TIME_MAX,
+            Phase::Waiting | Phase::Reply { .. } => STALL_TIME_MAX,
+        };
+        self.idle_since.map(|since| since + patience)
+    }
+
+    /// Since when the daemon waits for the client; `None` while it is the other way round.
+    pub const fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
     }
 
     /// Whether the daemon owes the next step.
@@ -166,7 +176,7 @@ impl<S: Read + Write, J> Connection<S, J> {
             return Step::Closed(Closed::Unknown(i32::from_ne_bytes(code)));
         };
         self.phase = Phase::Waiting;
-        self.deadline = None;
+        self.idle_since = None;
         Step::Request(request)
     }
 
@@ -183,7 +193,7 @@ impl<S: Read + Write, J> Connection<S, J> {
                 Ok(0) => return Step::Closed(Closed::Gone),
                 Ok(written) => {
                     *sent += written;
-                    self.deadline = Some(now + STALL_TIME_MAX);
+                    self.idle_since = Some(now);
                 }
                 Err(error) => return blocked(&error, Closed::Gone),
             }

@@ -1,13 +1,15 @@
 //! The daemon's end of the control socket.
 //!
 //! Accepts clients, hands their requests to the daemon and writes the replies, all without
-//! blocking and inside the daemon's own poller. Limits: so many clients at a time (further ones
-//! wait in the kernel's backlog), a time for each to send its request and to read its reply, and
-//! one piece of one reply per wake-up.
+//! blocking and inside the daemon's own poller. Limits: so many clients at a time, a time for each
+//! to send its request and to read its reply, and one piece of one reply per wake-up. While there
+//! is no place, further clients wait in the kernel's backlog, and whoever has kept us waiting for
+//! more than a second loses its place: clients that hang must not hold up one that does not.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use ctsync::{ClientId, Instant};
 use linux::Result;
@@ -19,6 +21,10 @@ use super::protocol::Request;
 
 /// Clients served at a time.
 const CLIENTS_MAX: usize = 100;
+
+/// How long a client may keep us waiting while others want its place, and how long we wait before
+/// we try again to accept.
+const CROWD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What has gone wrong with clients so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,8 +43,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Server<J> {
     listener: Listener,
-    /// Whether the poller waits for new clients: not while there are too many.
-    accepting: bool,
+    /// When the poller is to wait for new clients again: not while there are too many.
+    paused_until: Option<Instant>,
     clients: BTreeMap<u64, Connection<UnixStream, J>>,
     next: u64,
     first_token: u64,
@@ -52,7 +58,7 @@ impl<J> Server<J> {
         poller.add(&listener, first_token, Interest::Read)?;
         Ok(Self {
             listener,
-            accepting: true,
+            paused_until: None,
             clients: BTreeMap::new(),
             next: 0,
             first_token,
@@ -127,12 +133,21 @@ impl<J> Server<J> {
 
     /// When [`expire`](Self::expire) is to be called at the latest.
     pub fn timeout(&self) -> Option<Instant> {
-        self.clients.values().filter_map(Connection::deadline).min()
+        let deadlines = self.clients.values().filter_map(Connection::deadline);
+        deadlines.chain(self.paused_until).min()
     }
 
     /// Gives up clients that took too long.
     pub fn expire(&mut self, now: Instant, poller: &mut Poller) {
-        let late = |client: &Connection<_, _>| client.deadline().is_some_and(|end| end <= now);
+        let is_crowded = self.paused_until.is_some_and(|until| until <= now);
+        if is_crowded {
+            self.paused_until = Some(now + CROWD_PATIENCE);
+            self.resume(poller);
+        }
+        let late = |client: &Connection<_, _>| {
+            let idle = |since: Instant| is_crowded && since + CROWD_PATIENCE <= now;
+            client.deadline().is_some_and(|end| end <= now) || client.idle_since().is_some_and(idle)
+        };
         let ids: Vec<u64> = self
             .clients
             .iter()
@@ -167,7 +182,7 @@ impl<J> Server<J> {
                 Err(_) => {
                     // Out of descriptors, most likely: the client goes on waiting.
                     self.counters.accept_failed += 1;
-                    return;
+                    break;
                 }
             };
             let id = self.next;
@@ -180,15 +195,24 @@ impl<J> Server<J> {
             }
         }
         // Not to be woken again and again for clients there is no place for.
-        self.accepting = poller.remove(&self.listener).is_err();
+        if poller.remove(&self.listener).is_ok() {
+            self.paused_until = Some(now + CROWD_PATIENCE);
+        }
+    }
+
+    /// Waits for new clients again.
+    fn resume(&mut self, poller: &mut Poller) {
+        let added = poller.add(&self.listener, self.first_token, Interest::Read);
+        if added.is_ok() {
+            self.paused_until = None;
+        }
     }
 
     fn drop_client(&mut self, id: u64, poller: &mut Poller) {
         // Closing the stream takes it out of the poller.
         self.clients.remove(&id);
-        if !self.accepting {
-            let added = poller.add(&self.listener, self.first_token, Interest::Read);
-            self.accepting = added.is_ok();
+        if self.paused_until.is_some() {
+            self.resume(poller);
         }
     }
 
@@ -369,6 +393,25 @@ mod tests {
         drop(crowd.pop());
         world.serve();
         assert!(read(late).contains("Flows"));
+    }
+
+    /// Silent clients, and such that do not read, held up everybody else for half a minute.
+    #[test]
+    fn who_hangs_loses_its_place_to_who_waits() {
+        let mut world = World::new("hang");
+        let connect = |world: &World| linux::unix::connect(&world.path).unwrap();
+        let crowd: Vec<_> = (0..CLIENTS_MAX).map(|_| connect(&world)).collect();
+        world.serve();
+        let late = world.client(21);
+        assert_eq!(world.server.clients.len(), CLIENTS_MAX);
+        let due = world.server.timeout().unwrap();
+        assert_eq!(due, world.now + CROWD_PATIENCE);
+        world.now = due;
+        world.server.expire(due, &mut world.poller);
+        world.serve();
+        assert!(read(late).contains("Flows"));
+        assert_eq!(world.server.counters().too_slow, 100);
+        drop(crowd);
     }
 
     #[test]
