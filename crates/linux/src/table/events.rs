@@ -56,8 +56,8 @@ impl Watch {
         reliable: false,
     };
 
-    /// `NFNLGRP_CONNTRACK_NEW` and those that follow it (`enum nfnetlink_groups`).
-    fn groups(&self) -> Groups {
+    /// Numbers of `NFNLGRP_CONNTRACK_NEW` and those that follow it (`enum nfnetlink_groups`).
+    fn groups(&self) -> impl Iterator<Item = u32> {
         let wanted = [
             self.flows_new,
             self.flows_update,
@@ -66,8 +66,8 @@ impl Watch {
             self.expectations_update,
             self.expectations_destroy,
         ];
-        let numbers = (1..).zip(wanted).filter(|(_, wanted)| *wanted);
-        numbers.fold(Groups::NONE, |groups, (number, _)| groups.with(number))
+        let numbers = (1..).zip(wanted);
+        numbers.filter_map(|(number, wanted)| wanted.then_some(number))
     }
 }
 
@@ -107,12 +107,16 @@ pub struct Events {
 impl Events {
     /// Subscribes. The origins of sockets that are opened later can be added later.
     pub fn open(watch: &Watch, origins: Origins) -> Result<Self> {
-        let socket = EventSocket::open(Subsystem::Netfilter, watch.groups())?;
+        let socket = EventSocket::open(Subsystem::Netfilter, Groups::NONE)?;
         if let Some(bytes) = watch.receive_buffer {
             socket.socket().set_receive_buffer(bytes)?;
         }
         if watch.reliable {
             socket.socket().set_reliable(true)?;
+        }
+        // Last, so that not even the first event meets the small buffer of the beginning.
+        for group in watch.groups() {
+            socket.socket().join(group)?;
         }
         Ok(Self { socket, origins })
     }
