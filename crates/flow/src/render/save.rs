@@ -103,9 +103,11 @@ pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, saved: Saved) {
         }
         write_seq_adj(out, " --orig-seqadj ", seq_adj.orig);
         write_seq_adj(out, " --reply-seqadj ", seq_adj.reply);
+        // The kernel reports zeros for every flow that a request made.
+        let synproxy = synproxy.filter(|synproxy| *synproxy != Synproxy::default());
         if let Some(Synproxy { isn, its, tsoff }) = synproxy {
             word(out, " --synproxy ");
-            list(out, &[*isn, *its, *tsoff]);
+            list(out, &[isn, its, tsoff]);
         }
     }
 }

@@ -222,6 +222,8 @@ fn there_are_enough_rows() {
         rows::DANGEROUS,
         formats::XML,
         formats::TIMES,
+        formats::SAVE,
+        formats::SAVE_TRANSLATED,
         expect::EXPECT,
         expect::FLUSH,
         labels::LABELS,

@@ -7,7 +7,7 @@ use crate::check;
 use crate::rows::{Row, differs, same};
 
 /// Flows that the kernel translates, and some that only look like it.
-const TRANSLATED: &[&str] = &[
+pub const TRANSLATED: &[&str] = &[
     "-s 10.0.0.1 -d 10.0.9.1 -p tcp --sport 1001 --dport 80 --state ESTABLISHED -g 10.7.0.1:8080",
     "-s 10.0.0.1 -d 10.0.9.1 -p tcp --sport 1002 --dport 80 --state ESTABLISHED -n 10.8.0.1:4000 -g 10.7.0.1:8081",
     "-s 10.0.0.2 -d 10.0.9.1 -p tcp --sport 1001 --dport 80 --state ESTABLISHED -n 10.8.0.1",
