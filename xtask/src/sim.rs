@@ -10,8 +10,8 @@ use std::time::Instant;
 use ::sim::Report;
 use testbed::{Error, Result};
 
-/// Failing seeds shown in full.
-const SHOWN_MAX: usize = 5;
+/// Failing seeds shown, with their first violations.
+const SHOWN_MAX: usize = 20;
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     for report in failed.iter().take(SHOWN_MAX) {
         println!("seed {} of {}:", report.seed, report.scenario);
-        for violation in &report.violations {
+        for violation in report.violations.iter().take(3) {
             println!("  {violation}");
         }
         println!("  run again: {}", replay(report));

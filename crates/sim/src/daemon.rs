@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use ctsync::{
-    ChannelId, ClientId, CommitReport, DumpReason, Input, Node, Notice, OpId, Output, Refusal,
-    Request,
+    ChannelId, ClientId, CommitReport, Counter, DumpReason, Input, Node, Notice, OpId, Output,
+    Refusal, Request,
 };
 use flow::{Event, Object, Origin};
 
@@ -49,6 +49,7 @@ impl World {
             self.trace.record(self.now, bytes, || {
                 format!("{host:?} <- {}", messages(bytes))
             });
+            let refused = self.refused(host);
             self.feed(
                 host,
                 Input::Datagram {
@@ -56,8 +57,15 @@ impl World {
                     bytes,
                 },
             );
-            self.tell(host, &Fact::Handed(bytes));
+            let refused = self.refused(host) - refused;
+            self.tell(host, &Fact::Handed { bytes, refused });
         }
+    }
+
+    /// Messages that a node has refused because it has newer ones.
+    fn refused(&self, host: HostId) -> u64 {
+        let node = self.hosts.get(host).node.as_ref();
+        node.map_or(0, |node| node.stats().get(Counter::MessagesBefore))
     }
 
     /// The node's timeout may have come.
@@ -114,7 +122,7 @@ impl World {
             outputs += 1;
             self.carry_out(host, effect);
             if outputs > OUTPUTS_MAX {
-                // A node that never stops; the checker of bounds says so.
+                // A node that never stops; the checker of bounds says so when it is woken again.
                 break;
             }
         }
@@ -220,7 +228,7 @@ impl World {
         self.trace.record(self.now, b"dump", || {
             format!("{host:?} reads the table: {reason:?}")
         });
-        self.tell(host, &Fact::DumpStarted(reason));
+        self.history.note_dump(host, false);
         let it = self.hosts.get_mut(host);
         let generation = it.kernel.generation();
         it.dumps.push_back(Dump {
@@ -267,9 +275,10 @@ impl World {
         self.trace.record(self.now, b"dumped", || {
             format!("{host:?} dump done: {complete}")
         });
-        self.tell(host, &Fact::DumpDone);
+        self.history.note_dump(host, true);
         self.feed(host, Input::DumpDone { complete });
         if waiting {
+            self.history.note_dump(host, false);
             self.plan_dump(host);
         }
     }
@@ -295,6 +304,7 @@ impl World {
         let Some(through) = batch.last().map(|operation| operation.op) else {
             return;
         };
+        self.history.note_commit(host);
         let mut refusals = Vec::new();
         for operation in &batch {
             let kernel = &mut self.hosts.get_mut(host).kernel;

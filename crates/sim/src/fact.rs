@@ -1,6 +1,6 @@
 //! What checkers get to see: things that happened, seen from outside the nodes.
 
-use ctsync::{ClientId, CommitReport, DumpReason, Instant, Notice, OpId, Refusal, Request};
+use ctsync::{ClientId, CommitReport, Instant, Notice, OpId, Refusal, Request};
 
 use crate::history::History;
 use crate::host::{Host, HostId, Operation, PerHost};
@@ -19,7 +19,12 @@ pub enum Fact<'a> {
     /// The node sent a datagram.
     Sent(&'a [u8]),
     /// A datagram was handed to the node and has been dealt with.
-    Handed(&'a [u8]),
+    Handed {
+        /// The datagram.
+        bytes: &'a [u8],
+        /// How many of its messages the node refused, having newer ones.
+        refused: u64,
+    },
     /// A client's request is about to be handed to the node.
     Requested(Request),
     /// The node was handed an input and has no more output; so many it had.
@@ -36,10 +41,6 @@ pub enum Fact<'a> {
     Notice(Notice),
     /// The table is emptied by the node.
     KernelFlushed,
-    /// A dump has begun.
-    DumpStarted(DumpReason),
-    /// A dump has ended.
-    DumpDone,
     /// Events were lost.
     Overrun,
     /// Traffic and faults have ended, and everything had time to settle.

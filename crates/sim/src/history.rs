@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use flow::{EventKind, PerDir, Status};
 
 use crate::essence::{Essence, Key};
-use crate::host::HostId;
+use crate::host::{HostId, PerHost};
 use crate::kernel::Change;
 
 /// One state of a flow, or its end.
@@ -32,6 +32,7 @@ pub struct Version {
 pub struct History {
     flows: BTreeMap<(HostId, Key), Vec<Version>>,
     newest: u32,
+    overtaken: PerHost<u32>,
 }
 
 impl History {
@@ -54,9 +55,21 @@ impl History {
         self.flows.get(&(host, *key)).map_or(&[], Vec::as_slice)
     }
 
-    /// The newest version of any flow.
-    pub const fn newest(&self) -> u32 {
-        self.newest
+    /// A host's daemon begins or ends to read the table. What it reads overtakes events that wait.
+    pub const fn note_dump(&mut self, host: HostId, ended: bool) {
+        *self.overtaken.get_mut(host) = if ended { self.newest } else { u32::MAX };
+    }
+
+    /// A host's daemon knows what it has written, while events wait that are older.
+    pub fn note_commit(&mut self, host: HostId) {
+        let overtaken = self.overtaken.get_mut(host);
+        *overtaken = self.newest.max(*overtaken);
+    }
+
+    /// Whether an event that tells of this version may be read after a dump or commit that
+    /// shows a newer one: then the daemon goes back for a moment, and cannot know better.
+    pub const fn is_overtaken(&self, host: HostId, version: u32) -> bool {
+        version <= *self.overtaken.get(host)
     }
 
     /// Place of a version among those of its flow: greater is newer.
@@ -81,8 +94,17 @@ impl History {
     /// A version may have been in the table several times: a commit brings it back, with other
     /// status bits.
     pub fn lie(&self, host: HostId, key: &Key, claim: &Essence) -> Option<String> {
+        self.lie_about(host, key, claim, true)
+    }
+
+    /// The same without regard to the status, of which a kernel decides most bits itself.
+    pub fn lie_but_status(&self, host: HostId, key: &Key, claim: &Essence) -> Option<String> {
+        self.lie_about(host, key, claim, false)
+    }
+
+    fn lie_about(&self, host: HostId, key: &Key, claim: &Essence, status: bool) -> Option<String> {
         let versions = self.versions(host, key);
-        let mut lie = format!("version {} never existed at {host:?}", claim.version());
+        let mut lie = None;
         for truth in versions.iter().rev() {
             if truth.dead || truth.essence.version() != claim.version() {
                 continue;
@@ -91,10 +113,16 @@ impl History {
                 .iter()
                 .filter(|it| it.life == truth.life && !it.dead);
             let life: Vec<&Essence> = life.map(|it| &it.essence).collect();
-            let wrong = fault(claim, &truth.essence, &life)?;
-            lie = format!("{wrong} wrong: {}", claim.difference(&truth.essence));
+            let mut claim = claim.clone();
+            if !status {
+                claim.status = truth.essence.status;
+            }
+            let wrong = fault(&claim, &truth.essence, &life)?;
+            let difference = claim.difference(&truth.essence);
+            lie.get_or_insert_with(|| format!("{wrong} wrong: {difference}"));
         }
-        Some(lie)
+        let unknown = || format!("version {} never existed at {host:?}", claim.version());
+        Some(lie.unwrap_or_else(unknown))
     }
 }
 

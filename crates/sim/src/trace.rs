@@ -31,6 +31,9 @@ impl Hasher for Fnv {
     }
 }
 
+/// Lines of text kept; a run has a tenth of that.
+const LINES_MAX: usize = 500_000;
+
 /// The record of a run.
 #[derive(Debug)]
 pub struct Trace {
@@ -51,7 +54,7 @@ impl Trace {
     pub fn record(&mut self, now: Instant, bytes: &[u8], text: impl FnOnce() -> String) {
         self.fingerprint.write_u64(now.0);
         self.fingerprint.write(bytes);
-        if let Some(lines) = &mut self.lines {
+        if let Some(lines) = self.lines.as_mut().filter(|lines| lines.len() < LINES_MAX) {
             lines.push(format!("{} {}", Seconds(now), text()));
         }
     }

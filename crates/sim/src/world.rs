@@ -28,6 +28,9 @@ use crate::workload::{Share, Workload};
 /// Longest downtime of a daemon; it exceeds the life of a datagram.
 const DOWNTIME_MAX: Duration = Duration::from_millis(2_000);
 
+/// Steps of a run, far more than any needs.
+const STEPS_MAX: u64 = 2_000_000;
+
 /// A run in progress.
 #[derive(Debug)]
 pub struct World {
@@ -44,7 +47,7 @@ pub struct World {
     /// The client whose commit runs at each host.
     pub(crate) committing: PerHost<Option<ClientId>>,
     pub(crate) link: LinkFaults,
-    history: History,
+    pub(crate) history: History,
     checkers: Checkers,
     findings: Findings,
     pub(crate) trace: Trace,
@@ -100,11 +103,17 @@ impl World {
     /// Lets everything happen.
     pub fn run(mut self, seed: u64) -> Report {
         self.begin();
+        let mut steps = 0_u64;
         while let Some((at, step)) = self.schedule.next() {
             self.now = at;
             let last = matches!(step, Step::Phase(Phase::Survived));
             self.step(step);
-            if last || self.findings.is_full() {
+            steps += 1;
+            if steps == STEPS_MAX {
+                let what = format!("{steps} steps and no end");
+                self.findings.add(self.now, self.primary, "world", what);
+            }
+            if last || steps == STEPS_MAX || self.findings.is_full() {
                 break;
             }
         }

@@ -54,12 +54,12 @@ impl Checker for Bounds {
             }
             Fact::Stopped => lately.sent_at = None,
             Fact::Kernel(_) | Fact::Requested(_) => self.busy(scene.now),
-            Fact::Handed(datagram) => {
+            Fact::Sent(datagram) => {
+                sent(lately, scene, datagram, say);
                 if !super::flows_told(datagram).is_empty() {
                     self.busy(scene.now);
                 }
             }
-            Fact::Sent(datagram) => sent(lately, scene, datagram, say),
             Fact::Drained(outputs) => {
                 drained(lately, scene, *outputs, say);
                 sizes(scene, say);

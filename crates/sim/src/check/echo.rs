@@ -3,7 +3,7 @@
 //! Commits and flushes cause events like traffic does; their origin tells them apart. A bulk, and
 //! what follows an overrun, contains everything and is no echo.
 
-use ctsync::{DumpReason, Notice, Request};
+use ctsync::{Notice, Request};
 use flow::{EventKind, Origin};
 
 use super::{Checker, FlowTold, flows_told};
@@ -32,7 +32,8 @@ impl Checker for Echo {
             Fact::Requested(Request::SendBulk) | Fact::Notice(Notice::ResyncRequestedByPeer) => {
                 *self.bulk.get_mut(scene.host) = true;
             }
-            Fact::DumpStarted(DumpReason::Overrun) => {
+            // The event that told who did it may be among the lost ones.
+            Fact::Overrun => {
                 *self.bulk.get_mut(scene.host) = true;
                 *self.overrun.get_mut(scene.host) = true;
             }

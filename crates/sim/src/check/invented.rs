@@ -31,7 +31,9 @@ impl Checker for Invented {
                     }
                 }
             }
-            Fact::Handed(datagram) => {
+            Fact::Handed {
+                bytes: datagram, ..
+            } => {
                 let told = flows_told(datagram);
                 if told.is_empty() {
                     return;
@@ -60,16 +62,9 @@ fn written(scene: &Scene<'_>, operation: &Operation, say: &mut dyn FnMut(String)
     if !operation.create {
         return;
     }
-    let mut essence = Essence::of(&operation.flow, true);
-    // The kernel decides about most status bits itself; what it is given is the commit's affair.
-    let truth = scene
-        .history
-        .rank(scene.host.peer(), &key, essence.version());
-    let truth = truth.and_then(|at| scene.history.versions(scene.host.peer(), &key).get(at));
-    if let Some(truth) = truth {
-        essence.status = truth.essence.status;
-    }
-    if let Some(lie) = scene.history.lie(scene.host.peer(), &key, &essence) {
+    let essence = Essence::of(&operation.flow, true);
+    let peer = scene.host.peer();
+    if let Some(lie) = scene.history.lie_but_status(peer, &key, &essence) {
         say(format!("{} written: {lie}", name(&key)));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Checker, external, flows_told};
 use crate::essence::Key;
 use crate::fact::{Fact, Scene};
-use crate::host::{HostId, PerHost};
+use crate::host::HostId;
 use crate::text::name;
 
 /// The newest versions seen.
@@ -16,8 +16,6 @@ use crate::text::name;
 pub(super) struct Order {
     sent: BTreeMap<(HostId, Key), usize>,
     kept: BTreeMap<(HostId, Key), usize>,
-    /// The newest version when a host's table was read last.
-    overtaken: PerHost<u32>,
 }
 
 impl Checker for Order {
@@ -27,8 +25,6 @@ impl Checker for Order {
 
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
         match fact {
-            // Events older than the dump are read after it: the cache goes back for a moment.
-            Fact::DumpDone => *self.overtaken.get_mut(scene.host) = scene.history.newest(),
             Fact::Sent(datagram) => {
                 for told in flows_told(datagram) {
                     let version = told.essence.version();
@@ -36,8 +32,8 @@ impl Checker for Order {
                         continue;
                     };
                     let last = self.sent.insert((scene.host, told.key), rank);
-                    let overtaken = *self.overtaken.get(scene.host);
-                    if last.is_some_and(|last| rank < last) && version > overtaken {
+                    let excused = scene.history.is_overtaken(scene.host, version);
+                    if last.is_some_and(|last| rank < last) && !excused {
                         say(format!(
                             "{} sent again in version {version}",
                             name(&told.key)
@@ -45,7 +41,9 @@ impl Checker for Order {
                     }
                 }
             }
-            Fact::Handed(datagram) => self.handed(scene, datagram, say),
+            Fact::Handed {
+                bytes: datagram, ..
+            } => self.handed(scene, datagram, say),
             _ => {}
         }
     }
@@ -66,8 +64,8 @@ impl Order {
                 continue;
             };
             let last = self.kept.insert((scene.host, key), rank);
-            let overtaken = *self.overtaken.get(scene.host.peer());
-            if last.is_some_and(|last| rank < last) && version > overtaken {
+            let excused = scene.history.is_overtaken(scene.host.peer(), version);
+            if last.is_some_and(|last| rank < last) && !excused {
                 say(format!(
                     "{} kept in the older version {version}",
                     name(&key)

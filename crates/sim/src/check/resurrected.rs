@@ -22,7 +22,13 @@ impl Checker for Resurrected {
     }
 
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
-        let Fact::Handed(datagram) = fact else { return };
+        let Fact::Handed {
+            bytes: datagram,
+            refused,
+        } = fact
+        else {
+            return;
+        };
         let told = flows_told(datagram);
         if told.is_empty() {
             return;
@@ -31,7 +37,9 @@ impl Checker for Resurrected {
         let known = external(scene.here());
         for told in told {
             let rank = |version| scene.history.rank(peer, &told.key, version);
-            if told.kind == EventKind::Destroy && !known.contains_key(&told.key) {
+            let ended = told.kind == EventKind::Destroy && !known.contains_key(&told.key);
+            // A refused message may have been this one.
+            if ended && *refused == 0 {
                 let end = rank(told.essence.version())
                     .and_then(|rank| scene.history.end(peer, &told.key, rank));
                 match end {
@@ -45,7 +53,8 @@ impl Checker for Resurrected {
                 continue;
             };
             let end = self.ends.get(&(scene.host, told.key)).copied();
-            if rank(known.version()).is_some_and(|rank| end.is_some_and(|end| rank < end)) {
+            let back = rank(known.version()).is_some_and(|rank| end.is_some_and(|end| rank < end));
+            if back && !scene.history.is_overtaken(peer, known.version()) {
                 let version = known.version();
                 say(format!("{} is back in version {version}", name(&told.key)));
             }
