@@ -113,14 +113,14 @@ fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(cli::help::text(program, COMPATIBLE, named).as_bytes());
         }
         Job::List { .. }
-        | Job::Count
+        | Job::Count(_)
         | Job::Follow { .. }
         | Job::Get(_)
         | Job::Create { .. }
         | Job::Update { .. }
         | Job::Delete { .. }
         | Job::Flush(_)
-        | Job::Stats(_)
+        | Job::Stats(..)
         | Job::Load(_)
         | Job::Expect(_) => {}
     }

@@ -52,6 +52,8 @@ pub enum Error {
     BadPort(String),
     /// Not a word of the list.
     BadParameter(String),
+    /// A format of numbers for entries.
+    CountersOnly,
     /// `-o save` is not to be combined.
     SaveCombined,
     /// `-o xml` and `-o json`.
@@ -111,6 +113,7 @@ impl Error {
             Self::SaveCombined => {
                 "cannot combine save output with any other output type, use -o save only"
             }
+            Self::CountersOnly => "openmetrics output is for --counter and --stats",
             Self::TwoFormats => "cannot combine xml and json output",
             Self::NegatedValue => "a status bit can be set but not cleared, `!' is for filters",
             Self::LabelAddAndDel => "cannot use --label-add and --label-del at the same time",

@@ -101,9 +101,11 @@ pub enum OutputWord {
     Save,
     /// `json`
     Json,
+    /// `openmetrics`
+    OpenMetrics,
 }
 
-const OUTPUT_WORDS: [(&str, OutputWord); 9] = [
+const OUTPUT_WORDS: [(&str, OutputWord); 10] = [
     ("xml", OutputWord::Xml),
     ("extended", OutputWord::Extended),
     ("timestamp", OutputWord::Timestamp),
@@ -113,6 +115,7 @@ const OUTPUT_WORDS: [(&str, OutputWord); 9] = [
     ("userspace", OutputWord::Userspace),
     ("save", OutputWord::Save),
     ("json", OutputWord::Json),
+    ("openmetrics", OutputWord::OpenMetrics),
 ];
 
 /// An address with an optional prefix length or mask; the one given last counts.

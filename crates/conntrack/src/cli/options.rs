@@ -404,7 +404,7 @@ pub const OPTIONS: [Opt; 35] = [
         ("[ADDR[:PORT]]", "Translated source: to match, or to set with -I and -A")),
     option(Id::DstNat, b'g', &["dst-nat"], Arg::Optional, "ooooo-o---------",
         ("[ADDR[:PORT]]", "Translated destination: to match, or to set with -I and -A")),
-    option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o--",
+    option(Id::Output, b'o', &["output"], Arg::Required, "o--oooo--o---o-x",
         ("LIST", "What to show: extended, id, timestamp, ktimestamp, labels, or one of xml, json and save; userspace is accepted")),
     option(Id::Secmark, b'c', &["secmark"], Arg::Required, "o-----o---------",
         ("NUMBER", "Security mark")),

@@ -11,12 +11,12 @@ use nfnetlink::expect::request::ExpectationKey;
 
 use super::print::Printer;
 use super::{Console, Done, Failure, dump, event, worded};
-use crate::cli::hiargs::{ExpectJob, Style};
+use crate::cli::hiargs::{CounterFormat, ExpectJob, Style};
 
 pub fn run(job: &ExpectJob, console: &mut Console<'_>) -> Result<Done, Failure> {
     match job {
         ExpectJob::List(family, style) => list(*family, style, console),
-        ExpectJob::Count(family) => count(*family, console),
+        ExpectJob::Count(family, format) => count(*family, *format, console),
         ExpectJob::Get(tuple, style) => get(tuple, style, console),
         ExpectJob::Create(expectation) => create(expectation),
         ExpectJob::Delete(tuple) => delete(tuple),
@@ -55,12 +55,15 @@ fn list(family: Family, style: &Style, console: &mut Console<'_>) -> Result<Done
     Ok(Done::counted(count, "expectations have been shown"))
 }
 
-fn count(family: Family, console: &mut Console<'_>) -> Result<Done, Failure> {
+fn count(
+    family: Family,
+    format: CounterFormat,
+    console: &mut Console<'_>,
+) -> Result<Done, Failure> {
     let mut count = 0_u64;
     read(Some(family), console, |_, _| count += 1)?;
-    let out = console.out.buffer();
-    flow::render::bytes::decimal(out, count);
-    out.push(b'\n');
+    let named = ("expectations", count, "Expectations in the table.");
+    super::count::show(format, named, None, console.out.buffer());
     Ok(Done::SILENT)
 }
 

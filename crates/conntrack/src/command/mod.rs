@@ -12,6 +12,7 @@ use crate::cli::{self, Environment, Job};
 
 mod console;
 mod count;
+mod counters;
 mod create;
 mod delete;
 mod dump;
@@ -185,7 +186,7 @@ pub fn run(
             kind,
             style,
         } => list::run(filter, *kind, style, console),
-        Job::Count => count::run(console),
+        Job::Count(format) => count::run(*format, console),
         Job::Follow {
             filter,
             events,
@@ -209,7 +210,7 @@ pub fn run(
         } => update::run(filter, change, style, console),
         Job::Delete { filter, style } => delete::run(filter, style, console),
         Job::Flush(family) => flush::run(*family),
-        Job::Stats(subsystem) => stats::run(*subsystem, console),
+        Job::Stats(subsystem, format) => stats::run(*subsystem, *format, console),
         Job::Expect(job) => expect::run(job, console),
         Job::Load(path) => load::run(path, environment, console),
     };

@@ -8,7 +8,9 @@ use flow::render::bytes;
 use linux::table::Table;
 use nfnetlink::Subsystem;
 
+use super::counters::{self, Kind, Metric};
 use super::{Console, Done, Failure};
+use crate::cli::hiargs::CounterFormat;
 
 /// Where anybody may read the counters: a line of names, then a line of hexadecimal numbers for
 /// each processor.
@@ -28,10 +30,54 @@ pub struct Cpu {
     pub counters: Vec<Counter>,
 }
 
-pub fn run(subsystem: Subsystem, console: &mut Console<'_>) -> Result<Done, Failure> {
+pub fn run(
+    subsystem: Subsystem,
+    format: CounterFormat,
+    console: &mut Console<'_>,
+) -> Result<Done, Failure> {
     let cpus = read(subsystem)?;
-    text(console.out.buffer(), &cpus);
+    let out = console.out.buffer();
+    match format {
+        CounterFormat::Text => text(out, &cpus),
+        CounterFormat::Json => json(out, &cpus),
+        CounterFormat::OpenMetrics => counters::openmetrics(out, &metrics(&cpus)),
+    }
     Ok(Done::SILENT)
+}
+
+/// An object for each processor.
+fn json(out: &mut Vec<u8>, cpus: &[Cpu]) {
+    for cpu in cpus {
+        let number = std::iter::once(("cpu", u64::from(cpu.number)));
+        let counters = cpu.counters.iter();
+        let counters = counters.map(|counter| (&*counter.name, counter.value));
+        counters::json(out, number.chain(counters));
+        out.push(b'\n');
+    }
+}
+
+/// A family for each counter.
+fn metrics(cpus: &[Cpu]) -> Vec<Metric> {
+    let Some(first) = cpus.first() else {
+        return Vec::new();
+    };
+    let family = |(index, counter): (usize, &Counter)| {
+        let value = |cpu: &Cpu| {
+            let counter = cpu.counters.get(index).map(|counter| counter.value);
+            (Some(cpu.number), counter.unwrap_or(0))
+        };
+        Metric {
+            name: counter.name.clone(),
+            // In /proc the size of the table stands beside the counters.
+            kind: match &*counter.name {
+                "entries" => Kind::Gauge,
+                _ => Kind::Counter,
+            },
+            help: "See conntrack -S.",
+            samples: cpus.iter().map(value).collect(),
+        }
+    };
+    first.counters.iter().enumerate().map(family).collect()
 }
 
 fn read(subsystem: Subsystem) -> Result<Vec<Cpu>, Failure> {
@@ -144,5 +190,21 @@ entries  found expect_new  expect_create
             "cpu=0   \texpect_new=0 expect_create=2 \ncpu=1   \texpect_new=1 expect_create=0 \n"
         );
         assert_eq!(parse("", Subsystem::Conntrack), []);
+    }
+
+    #[test]
+    fn programs_get_each_processor_by_name() {
+        let cpus = parse(STAT, Subsystem::Expect);
+        let mut out = Vec::new();
+        json(&mut out, &cpus);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"cpu\":0,\"expect_new\":0,\"expect_create\":2}\n\
+             {\"cpu\":1,\"expect_new\":1,\"expect_create\":0}\n"
+        );
+        let families = metrics(&cpus);
+        assert_eq!(families[1].name, "expect_create");
+        assert_eq!(families[1].samples, [(Some(0), 2), (Some(1), 0)]);
+        assert_eq!(metrics(&[]), []);
     }
 }

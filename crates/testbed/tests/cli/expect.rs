@@ -53,6 +53,22 @@ pub const EXPECT: &[Row] = &[
     same("-C expect -z"),
     same("-S expect -z"),
     same("-S -p tcp"),
+    same("-S -o xml"),
+    same("-C -o extended"),
+    same("-C expect -o save"),
+    differs(
+        "-C -o json",
+        "cli-115",
+        0,
+        "{\"entries\":1,\"entries_max\":",
+    ),
+    differs("-C expect -o json", "cli-115", 0, "{\"expectations\":"),
+    differs(
+        "-L -o openmetrics",
+        "cli-115",
+        2,
+        "openmetrics output is for",
+    ),
     same("-U expect"),
     differs(
         "-F expect -f ipv6",
@@ -186,6 +202,36 @@ fn statistics_have_the_same_form() {
             "{line}"
         );
     }
+}
+
+/// compat: cli-115
+#[test]
+fn numbers_for_programs_have_names() {
+    let namespace = Namespace::new("metrics").unwrap();
+    for (line, begin) in [
+        (
+            "-C -o openmetrics",
+            "# TYPE conntrack_entries gauge\n# HELP ",
+        ),
+        (
+            "-S -o openmetrics",
+            "# TYPE conntrack_found counter\n# HELP ",
+        ),
+    ] {
+        let output = ours(&namespace, line);
+        assert_eq!((output.code(), &*output.stderr), (0, ""), "{line}");
+        assert!(output.stdout.starts_with(begin), "{output:?}");
+        assert!(output.stdout.ends_with("\n# EOF\n"), "{output:?}");
+        assert_eq!(output.stdout.matches("# EOF").count(), 1);
+    }
+    let stats = ours(&namespace, "-S -o openmetrics").stdout;
+    assert!(
+        stats.contains("\nconntrack_drop_total{cpu=\"0\"} "),
+        "{stats}"
+    );
+    let json = ours(&namespace, "-S -o json").stdout;
+    assert!(json.starts_with("{\"cpu\":0,\"found\":"), "{json}");
+    assert!(json.lines().all(|line| line.ends_with('}')), "{json}");
 }
 
 /// Everything but the digits behind a `=` that is not a processor's.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use flow::{Addrs, Expectation, Family, Keys, L4, Ports, Protocol, Tuple};
 
 use super::condition::number;
-use super::style::{Style, style};
+use super::style::{CounterFormat, Style, counter_format, style};
 use crate::cli::error::Error;
 use crate::cli::lowargs::LowArgs;
 use crate::cli::options::{Id, Verb};
@@ -20,7 +20,7 @@ pub enum ExpectJob {
     /// Show those of a family.
     List(Family, Style),
     /// Show the number of those of a family.
-    Count(Family),
+    Count(Family, CounterFormat),
     /// Show one.
     Get(Box<Tuple>, Style),
     /// Create one.
@@ -37,7 +37,7 @@ pub enum ExpectJob {
 pub(super) fn job(args: &LowArgs, verb: Verb) -> Result<ExpectJob, Error> {
     let family = args.family.unwrap_or(Family::Ipv4);
     Ok(match verb {
-        Verb::Count => ExpectJob::Count(family),
+        Verb::Count => ExpectJob::Count(family, counter_format(args)?),
         Verb::Get => ExpectJob::Get(Box::new(given(args)?), style(args)),
         Verb::Create => ExpectJob::Create(Box::new(new_expectation(args)?)),
         Verb::Delete => ExpectJob::Delete(Box::new(given(args)?)),

@@ -10,7 +10,7 @@ use linux::table::DumpKind;
 use nfnetlink::Subsystem;
 
 use super::error::Error;
-use super::lowargs::{EventMask, LowArgs};
+use super::lowargs::{EventMask, LowArgs, OutputWord};
 use super::matrix;
 use super::options::{Id, Table, Verb};
 
@@ -23,7 +23,7 @@ mod style;
 pub use change::Change;
 pub use expectation::ExpectJob;
 pub use new_flow::{Lookup, NewFlow};
-pub use style::Style;
+pub use style::{CounterFormat, Style};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Job {
         kind: DumpKind,
     },
     /// Show the number of flows.
-    Count,
+    Count(CounterFormat),
     /// Show changes until interrupted.
     Follow {
         /// Of which flows.
@@ -82,7 +82,7 @@ pub enum Job {
     /// Empty the table, perhaps of one family only.
     Flush(Option<Family>),
     /// Show what each processor has counted for a table.
-    Stats(Subsystem),
+    Stats(Subsystem, CounterFormat),
     /// Do what the lines of a file say, `-` for standard input.
     Load(String),
     /// Do something with expectations.
@@ -99,16 +99,23 @@ impl Job {
         if verb == Verb::Version {
             return Ok(Self::Version);
         }
+        let is_counting = matches!(verb, Verb::Count | Verb::Stats);
+        if !is_counting && args.output.contains(&OutputWord::OpenMetrics) {
+            return Err(Error::CountersOnly);
+        }
         let style = style::style(args);
         Ok(match verb {
             Verb::Help => Self::Help(args.protocol),
             Verb::Version => Self::Version,
-            Verb::Stats => Self::Stats(match args.table {
-                Table::Expect => Subsystem::Expect,
-                Table::Conntrack | Table::Dying | Table::Unconfirmed => Subsystem::Conntrack,
-            }),
+            Verb::Stats => {
+                let subsystem = match args.table {
+                    Table::Expect => Subsystem::Expect,
+                    Table::Conntrack | Table::Dying | Table::Unconfirmed => Subsystem::Conntrack,
+                };
+                Self::Stats(subsystem, style::counter_format(args)?)
+            }
             _ if args.table == Table::Expect => Self::Expect(expectation::job(args, verb)?),
-            Verb::Count => Self::Count,
+            Verb::Count => Self::Count(style::counter_format(args)?),
             Verb::Flush => Self::Flush(args.family),
             Verb::List => {
                 check_zero(args)?;

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use flow::LabelMap;
 use flow::render::{Format, Saved, Show};
 
+use crate::cli::error::Error;
 use crate::cli::lowargs::{LowArgs, OutputWord};
-use crate::cli::options::{Table, Verb};
+use crate::cli::options::{Id, Table, Verb};
 
 /// How a command shows entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,5 +45,27 @@ pub(super) fn style(args: &LowArgs) -> Style {
             ..Show::TABLE
         },
         labels: args.labels.map.clone(),
+    }
+}
+
+/// How numbers are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CounterFormat {
+    /// As stock does.
+    #[default]
+    Text,
+    /// JSON Lines.
+    Json,
+    /// OpenMetrics.
+    OpenMetrics,
+}
+
+/// What `-o` asks for with the commands that show numbers; stock takes no `-o` there.
+pub(super) fn counter_format(args: &LowArgs) -> Result<CounterFormat, Error> {
+    match *args.output {
+        [] => Ok(CounterFormat::Text),
+        [OutputWord::Json] => Ok(CounterFormat::Json),
+        [OutputWord::OpenMetrics] => Ok(CounterFormat::OpenMetrics),
+        _ => Err(Error::Illegal(Id::Output.name())),
     }
 }
