@@ -63,6 +63,8 @@ pub(crate) struct Tracked {
     pub(crate) place: Place,
     replace: Replace,
     generation: u8,
+    /// It was changed since it was last queued, and the peer was not told.
+    silent: bool,
     /// The kernel's number of this life of the tuple (`CTA_ID`).
     id: Option<NonZeroU32>,
 }
@@ -83,6 +85,7 @@ impl Tracked {
             place: Place::Idle,
             replace,
             generation,
+            silent: true,
         }
     }
 
@@ -106,7 +109,7 @@ impl Tracked {
 pub(crate) enum Merged {
     /// An event was faster, or the entry says nothing new.
     Unchanged,
-    /// The flow is new or says something new.
+    /// The flow is new or says something that the peer was not told.
     Changed(Slot),
     /// There is no room for it.
     Full,
@@ -201,7 +204,12 @@ impl Internal {
             return None;
         };
         let generation = self.generation;
-        self.table.get_mut(slot)?.generation = generation;
+        let tracked = self.table.get_mut(slot)?;
+        if tracked.has_another_id(flow) {
+            // The end of a life that a reading of the table has shown to be over already.
+            return None;
+        }
+        tracked.generation = generation;
         if !self.kill(slot, stats) {
             return None;
         }
@@ -232,7 +240,8 @@ impl Internal {
         }
         tracked.generation = generation;
         stats.count(Counter::InternalUpdated);
-        if tracked.read(flow, now) {
+        tracked.silent |= tracked.read(flow, now);
+        if tracked.silent {
             Merged::Changed(slot)
         } else {
             Merged::Unchanged
@@ -307,6 +316,7 @@ impl Internal {
         if dead && self.given_up_dead >= self.live_max {
             tracked.place = Place::Idle;
             stats.count(Counter::DestroysForgotten);
+            self.peer_remembers();
             self.bury(slot);
             return;
         }
@@ -320,6 +330,7 @@ impl Internal {
         let tracked = self.table.get_mut(slot)?;
         let before = tracked.place;
         tracked.place = Place::Queued;
+        tracked.silent = false;
         if before == Place::GivenUp {
             self.given_up -= 1;
             self.given_up_dead -= usize::from(tracked.life == Life::Dead);
@@ -399,6 +410,7 @@ impl Internal {
         tracked.life = Life::New;
         tracked.replace = Replace::UntilAcknowledged;
         tracked.generation = generation;
+        tracked.silent = true;
         if was_dead {
             self.live += 1;
             self.given_up_dead -= usize::from(tracked.place == Place::GivenUp);
@@ -429,8 +441,12 @@ impl Internal {
 impl Tracked {
     /// Whether the kernel speaks of another flow than this one under the same tuple.
     fn is_of_another_life(&self, flow: &Flow<'_>) -> bool {
+        self.life == Life::Dead || self.has_another_id(flow)
+    }
+
+    fn has_another_id(&self, flow: &Flow<'_>) -> bool {
         let differ = |(ours, theirs)| ours != theirs;
-        self.life == Life::Dead || self.id.zip(id_of(flow)).is_some_and(differ)
+        self.id.zip(id_of(flow)).is_some_and(differ)
     }
 
     /// Takes over what the kernel's table says of a flow, which is everything there is; whether
@@ -452,6 +468,7 @@ impl Tracked {
         let had_labels = self.has_labels();
         self.entry.merge_flow(flow, now);
         self.life = Life::Updated;
+        self.silent = true;
         self.id = self.id.or(id_of(flow));
         if had_labels && !self.has_labels() {
             // No message says "no labels"; only one that replaces does.

@@ -75,6 +75,10 @@ impl Node {
     /// drop events is likely to go on. More losses do not put it off.
     pub(super) fn on_overrun(&mut self) {
         self.stats.count(Counter::Overruns);
+        self.schedule_resync();
+    }
+
+    fn schedule_resync(&mut self) {
         if let (None, Some(delay)) = (self.timers.resync_at, self.config.overrun_resync) {
             self.timers.resync_at = Some(self.now + delay);
         }
@@ -100,11 +104,19 @@ impl Node {
             return;
         };
         self.internal.end_reading();
+        if reading.reason == DumpReason::Overrun && !complete {
+            // What has vanished unnoticed may still be there: only a whole reading ends this.
+            self.schedule_resync();
+        }
         self.sweep = Some(Sweep::new(reading, complete));
     }
 
     /// Asks for the kernel's table, when no other reading of it is under way.
-    pub(super) fn read_kernel(&mut self, reason: DumpReason) {
+    pub(super) fn read_kernel(&mut self, mut reason: DumpReason) {
+        if reason == DumpReason::Request && self.timers.resync_at.take().is_some() {
+            // Events were lost: what this reading finds has to be sent as well.
+            reason = DumpReason::Overrun;
+        }
         if self.reading.is_some() || self.sweep.is_some() {
             // Reading after lost events does all that the others do.
             if self.reading_wanted != Some(DumpReason::Overrun) {
