@@ -343,18 +343,24 @@ impl Entry {
             state: self.state().map(TcpState),
             ..TcpInfo::default()
         };
-        if presence.tcp_window_tracking {
-            tcp.wscale = self.wscale();
-        } else {
+        let set = |flags| {
+            let flags = Some(TcpFlags { flags, mask: flags });
+            PerDir {
+                orig: flags,
+                reply: flags,
+            }
+        };
+        if !presence.tcp_window_tracking {
             // Nobody knows the windows any more, so nothing may be refused because of them.
-            let liberal = TcpFlags {
-                flags: TcpFlags::BE_LIBERAL,
-                mask: TcpFlags::BE_LIBERAL,
-            };
-            tcp.flags = PerDir {
-                orig: Some(liberal),
-                reply: Some(liberal),
-            };
+            tcp.flags = set(TcpFlags::BE_LIBERAL);
+        } else if let PerDir {
+            orig: Some(_),
+            reply: Some(_),
+        } = self.wscale()
+        {
+            tcp.wscale = self.wscale();
+            // Without these flags the kernel ignores the scales (`nlattr_to_tcp`).
+            tcp.flags = set(TcpFlags::WINDOW_SCALE);
         }
         tcp
     }
