@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ctsync::{ChannelId, Input, Instant, Node};
 use linux::channel::{Traffic, udp};
 use linux::interface::{self, Interface};
-use linux::{Result, SystemError};
+use linux::{Errno, Result, SystemError};
 
 use crate::config::model::UnicastLink;
 use crate::daemon::kernel::Drain;
@@ -35,7 +35,9 @@ pub struct Link {
     pub sender: udp::Sender,
     /// The socket is full.
     blocked: bool,
-    /// The node was told so.
+    /// Why the last datagrams were refused.
+    refused: Option<Errno>,
+    /// The node was told that the socket is full.
     told_blocked: bool,
 }
 
@@ -58,6 +60,7 @@ impl Link {
             receiver: udp::Receiver::open(&config)?,
             sender: udp::Sender::open(&config)?,
             blocked: false,
+            refused: None,
             told_blocked: false,
         })
     }
@@ -127,9 +130,20 @@ impl Link {
     fn flush_sender(&mut self, reports: &mut Reports) {
         let flushed = self.sender.flush();
         self.blocked = flushed.blocked;
-        if let Some(errno) = flushed.refused {
-            let error = SystemError::new("send to the peer on", errno);
-            reports.push(Report::LinkRefused(error.on(&self.interface.name)));
+        let before = self.refused;
+        if flushed.refused.is_some() || flushed.sent > 0 {
+            self.refused = flushed.refused;
+        }
+        // Once per change, since a broken link refuses each sign of life, one per second.
+        match self.refused {
+            Some(errno) if before != Some(errno) => {
+                let error = SystemError::new("send to the peer on", errno);
+                reports.push(Report::LinkRefused(error.on(&self.interface.name)));
+            }
+            None if before.is_some() => {
+                reports.push(Report::LinkWorks(self.interface.name.to_string()));
+            }
+            _ => {}
         }
     }
 

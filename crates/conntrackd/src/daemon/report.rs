@@ -58,8 +58,10 @@ pub enum Report {
     EventsFailed(SystemError),
     /// The kernel refused something as a whole.
     KernelRefused(&'static str, table::Error),
-    /// The dedicated link refused datagrams.
+    /// The dedicated link refuses datagrams.
     LinkRefused(SystemError),
+    /// The dedicated link on this interface takes datagrams again.
+    LinkWorks(String),
     /// The scheduler of the configuration was refused.
     SchedulerRefused(SystemError),
     /// The kernel will not tell of flows older than this daemon.
@@ -87,6 +89,7 @@ impl Report {
             | Self::CommitFailed(_)
             | Self::CommitTook(_)
             | Self::LinkOpened { .. }
+            | Self::LinkWorks(_)
             | Self::TableRead(_)
             | Self::ReliableEvents
             | Self::Filtering
@@ -115,7 +118,7 @@ impl Report {
             Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
             Self::EventsFailed(_) => Some("failures to read events"),
             Self::KernelRefused(..) => Some("refusals of the kernel"),
-            Self::LinkRefused(_) => Some("refusals of the link"),
+            Self::LinkRefused(_) | Self::LinkWorks(_) => Some("refusals of the link"),
             Self::Committing(_)
             | Self::ReadingTable
             | Self::Committed(_)
@@ -150,7 +153,9 @@ impl Report {
                 local,
                 peer,
                 port,
-            } => format!("dedicated link: UDP port {port} on {interface}, {local} to {peer}").into(),
+            } => {
+                format!("dedicated link: UDP port {port} on {interface}, {local} to {peer}").into()
+            }
             Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
             Self::Filtering => "using user-space event filtering".into(),
@@ -162,6 +167,9 @@ impl Report {
             }
             Self::EventBufferAtLimit => AT_LIMIT.into(),
             Self::EventsFailed(error) | Self::LinkRefused(error) => error.to_string().into(),
+            Self::LinkWorks(interface) => {
+                format!("sending to the peer on {interface} works again").into()
+            }
             Self::KernelRefused(what, error) => format!("{what}: {error}").into(),
             Self::SchedulerRefused(error) => format!(
                 "scheduler configuration failed: {}. Continuing with system default scheduler.",
@@ -247,9 +255,11 @@ fn notice_text(notice: &Notice) -> Cow<'static, str> {
         }
         Notice::PeerGreeted => "the peer answers: flows are replicated".into(),
         Notice::PeerRestarted => "the peer has restarted".into(),
-        Notice::PeerSilent(silence) => {
-            format!("nothing heard from the peer for {} seconds", silence.as_secs()).into()
-        }
+        Notice::PeerSilent(silence) => format!(
+            "nothing heard from the peer for {} seconds",
+            silence.as_secs()
+        )
+        .into(),
         Notice::PeerBack => "the peer is heard again".into(),
         _ => format!("{notice:?}").into(),
     }
