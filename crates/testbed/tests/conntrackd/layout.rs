@@ -1,0 +1,124 @@
+//! The answers of both daemons to both clients look the same: what reads stock's output reads ours.
+
+use std::collections::BTreeSet;
+
+use testbed::Implementation::{Ours, Stock};
+use testbed::{Conntrackd, Result};
+
+use super::{Extra, Pair, group, wait_until_equal};
+
+/// Answers whose lines have an order.
+const STATISTICS: &[&str] = &[
+    "-s",
+    "-s ct",
+    "-s network",
+    "-s cache",
+    "-s link",
+    "-s queue",
+    "-s process",
+    "-s expect",
+    "-s n",
+    "-s c",
+];
+
+/// Answers that list something, in an order that means nothing.
+const LISTINGS: &[&str] = &[
+    "-i",
+    "-e",
+    "-i ct",
+    "-e ct",
+    "-i -x",
+    "-e ct -x",
+    "-s rsqueue",
+];
+
+/// Numbers differ between two daemons; what is left has to be equal.
+fn shape(text: &str) -> Vec<String> {
+    let mut shape = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' if shape.ends_with('#') => {}
+            '0'..='9' => shape.push('#'),
+            // Numbers stand to the right in fields of a fixed width.
+            ' ' if shape.ends_with(' ') => {}
+            other => shape.push(other),
+        }
+    }
+    shape.lines().map(str::to_owned).collect()
+}
+
+/// The width of a line with numbers in fields does not depend on the numbers.
+fn widths(text: &str) -> Vec<usize> {
+    text.lines().map(str::len).collect()
+}
+
+fn ask(daemon: &Conntrackd, request: &str) -> Result<[String; 2]> {
+    let mut answers = [String::new(), String::new()];
+    for (answer, client) in answers.iter_mut().zip([Ours, Stock]) {
+        let output = daemon.client_of(client, request)?;
+        assert_eq!(output.code(), 0, "{request} of {client}: {}", output.stderr);
+        assert_eq!(output.stderr, "", "{request} of {client}");
+        *answer = output.stdout;
+    }
+    Ok(answers)
+}
+
+/// A pair of ours and stock, with the same number of flows of the same kinds on both sides.
+fn mixed_pair() -> Result<Pair> {
+    let pair = Pair::start([Ours, Stock], Extra::default())?;
+    group(1, 16).create(&pair.network.a)?;
+    group(2, 16).create(&pair.network.b)?;
+    wait_until_equal(&pair.a, &pair.b, 16)?;
+    wait_until_equal(&pair.b, &pair.a, 16)?;
+    Ok(pair)
+}
+
+#[test]
+fn statistics_have_the_lines_of_stock() -> Result<()> {
+    let pair = mixed_pair()?;
+    for request in STATISTICS {
+        let [ours, by_stock] = ask(&pair.a, request)?;
+        let [of_stock, both_stock] = ask(&pair.b, request)?;
+        let wanted = shape(&both_stock);
+        assert_eq!(shape(&ours), wanted, "{request}");
+        assert_eq!(shape(&by_stock), wanted, "{request}, stock's client");
+        assert_eq!(
+            shape(&of_stock),
+            wanted,
+            "{request}, our client, stock's daemon"
+        );
+        assert_eq!(widths(&ours), widths(&both_stock), "{request}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_state_of_the_daemon_has_the_lines_of_stock() -> Result<()> {
+    let pair = mixed_pair()?;
+    let [ours, _] = ask(&pair.a, "-s runtime")?;
+    let [_, stock] = ask(&pair.b, "-s runtime")?;
+    assert_eq!(shape(&ours), shape(&stock));
+    Ok(())
+}
+
+#[test]
+fn listings_have_the_entries_of_stock() -> Result<()> {
+    let pair = mixed_pair()?;
+    for request in LISTINGS {
+        let [ours, by_stock] = ask(&pair.a, request)?;
+        let [of_stock, both_stock] = ask(&pair.b, request)?;
+        let kinds = |text: &str| -> BTreeSet<String> { shape(text).into_iter().collect() };
+        let wanted = kinds(&both_stock);
+        assert_eq!(
+            kinds(&of_stock),
+            wanted,
+            "{request}, our client, stock's daemon"
+        );
+        assert_eq!(kinds(&ours), kinds(&by_stock), "{request}, our daemon");
+        if *request != "-s rsqueue" {
+            assert_eq!(kinds(&ours), wanted, "{request}");
+            assert_eq!(ours.lines().count(), 16, "{request}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The daemon as a process: the background, its rights, its signals, the service manager.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+use testbed::Implementation::Ours;
+use testbed::{
+    Command, Conntrackd, Error, Folder, IpVersion, Namespace, Output, Program, Result, SyncPair,
+    wait_until,
+};
+
+use super::PATIENCE;
+
+/// A configuration on disk for a daemon that a test starts itself.
+pub struct Setting {
+    pub network: SyncPair,
+    pub folder: Folder,
+}
+
+impl Setting {
+    /// `extra` is a further part of the configuration; `DIR` in it is the folder.
+    pub fn new(extra: &str) -> Result<Self> {
+        let setting = Self {
+            network: SyncPair::new()?,
+            folder: Folder::new("daemon", false)?,
+        };
+        let [config, _] = SyncPair::ftfw(IpVersion::V4, "");
+        setting.configure(&(config + extra))?;
+        Ok(setting)
+    }
+
+    /// Writes another configuration.
+    pub fn configure(&self, config: &str) -> Result<()> {
+        let own = "General { LockFile DIR/lock UNIX { Path DIR/control } }\n";
+        let text = own.to_owned() + config;
+        let folder = self.folder.file("");
+        let folder = folder.to_str().unwrap().trim_end_matches('/');
+        self.folder
+            .write("conf", &text.replace("DIR", folder))
+            .map(drop)
+    }
+
+    pub fn command(&self, word: &str) -> Result<Command> {
+        let program = Ours.path(Program::Conntrackd)?;
+        let command = Command::new(program).arg("-C").arg(self.file("conf"));
+        Ok(command.args(word.split_whitespace()))
+    }
+
+    /// Runs our conntrackd in the first node to its end.
+    pub fn run(&self, word: &str) -> Result<Output> {
+        self.network.a.output(self.command(word)?)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.file(name)
+    }
+
+    pub fn read(&self, name: &str) -> Result<String> {
+        fs::read_to_string(self.file(name)).map_err(Error::io(name))
+    }
+
+    /// The process id in the lock file.
+    fn pid(&self) -> Result<u32> {
+        let text = self.read("lock")?;
+        let number = text.trim_end().parse();
+        number.map_err(|_| Error::Unexpected(format!("`{text}` in the lock file")))
+    }
+}
+
+fn proc(pid: u32, name: &str) -> Result<String> {
+    let path = format!("/proc/{pid}/{name}");
+    fs::read_to_string(&path).map_err(Error::io(path))
+}
+
+/// A field of `/proc/PID/stat`, counted from 1 as in proc(5).
+fn stat(pid: u32, field: usize) -> Result<i64> {
+    let text = proc(pid, "stat")?;
+    // The second field may contain blanks, and ends with the last parenthesis.
+    let rest = text.rsplit(')').next().unwrap_or_default();
+    let field = rest.split_whitespace().nth(field - 3);
+    field
+        .and_then(|field| field.parse().ok())
+        .ok_or_else(|| Error::Unexpected(text.clone()))
+}
+
+#[test]
+fn the_background_is_quiet_and_ready_when_its_parent_ends() -> Result<()> {
+    let setting = Setting::new("General { LogFile DIR/log }")?;
+    let output = setting.run("-d")?;
+    let said = (
+        output.code(),
+        output.stdout.as_str(),
+        output.stderr.as_str(),
+    );
+    assert_eq!(said, (0, "", ""));
+    // Whoever started it can ask it at once.
+    assert!(setting.run("-s")?.stdout.starts_with("cache internal:"));
+    let pid = setting.pid()?;
+    for descriptor in 0..3 {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}"));
+        assert_eq!(target.unwrap(), PathBuf::from("/dev/null"), "{descriptor}");
+    }
+    assert_eq!(
+        fs::read_link(format!("/proc/{pid}/cwd")).unwrap(),
+        PathBuf::from("/")
+    );
+    let session = stat(pid, 6)?;
+    assert_eq!(session, i64::from(pid), "a session of its own");
+    let log = setting.read("log")?;
+    assert!(
+        log.trim_end().ends_with("-- starting in daemon mode --"),
+        "{log}"
+    );
+    assert_eq!(setting.run("-k")?.code(), 0);
+    assert!(!setting.file("lock").exists() && !setting.file("control").exists());
+    wait_until("the end of the daemon", PATIENCE, || {
+        !fs::exists(format!("/proc/{pid}/exe")).unwrap_or(false)
+    })
+}
+
+#[test]
+fn the_foreground_logs_on_the_terminal() -> Result<()> {
+    let setting = Setting::new("")?;
+    let daemon = setting.network.a.spawn(setting.command("")?)?;
+    daemon.wait_for_line("[notice] initialization completed", PATIENCE)?;
+    daemon.wait_for_line("[notice] -- starting in console mode --", PATIENCE)?;
+    daemon.signal(rustix::process::Signal::INT);
+    assert_eq!(daemon.wait(PATIENCE)?, 0);
+    daemon.wait_for_line("[notice] ---- shutdown received ----", PATIENCE)?;
+    assert!(!setting.file("lock").exists() && !setting.file("control").exists());
+    Ok(())
+}
+
+#[test]
+fn one_right_is_kept() -> Result<()> {
+    let setting = Setting::new("")?;
+    assert_eq!(setting.run("-d")?.code(), 0);
+    let pid = setting.pid()?;
+    let status = proc(pid, "status")?;
+    let line = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1))
+    };
+    // CAP_NET_ADMIN is bit 12.
+    let only = Some("0000000000001000");
+    assert_eq!(line("CapEff:"), only);
+    assert_eq!(line("CapPrm:"), only);
+    assert_eq!(line("CapBnd:"), only);
+    assert_eq!(line("CapInh:"), Some("0000000000000000"));
+    assert_eq!(line("NoNewPrivs:"), Some("1"));
+    assert_eq!(line("Threads:"), Some("1"));
+    assert_eq!(setting.run("-k")?.code(), 0);
+    Ok(())
+}
+
+/// Policies of sched(7), and the priority of each case.
+const FIFO: i64 = 1;
+const ROUND_ROBIN: i64 = 2;
+
+#[test]
+fn the_scheduler_is_the_one_of_the_configuration() -> Result<()> {
+    let cases = [
+        ("", (ROUND_ROBIN, 99)),
+        ("Scheduler { Type fifo Priority 20 }", (FIFO, 20)),
+        ("Scheduler { Type RR Priority 7 }", (ROUND_ROBIN, 7)),
+    ];
+    for (text, wanted) in cases {
+        let setting = Setting::new(&format!("General {{ {text} }}"))?;
+        assert_eq!(setting.run("-d")?.code(), 0);
+        let pid = setting.pid()?;
+        assert_eq!((stat(pid, 41)?, stat(pid, 40)?), wanted, "{text}");
+        assert_eq!(setting.run("-k")?.code(), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_scheduler_that_is_refused_is_a_warning() -> Result<()> {
+    // Stock sets no priority where none is given, and the system refuses 0.
+    let setting = Setting::new("General { Scheduler { Type rr } }")?;
+    let output = setting.run("-d")?;
+    assert_eq!(output.code(), 0);
+    let warning = "[warning] scheduler configuration failed: Invalid argument.";
+    assert!(output.stderr.contains(warning), "{}", output.stderr);
+    assert_eq!(setting.run("-k")?.code(), 0);
+    Ok(())
+}
+
+#[test]
+fn the_service_manager_is_told() -> Result<()> {
+    let setting = Setting::new("General { Systemd on }")?;
+    let manager = UnixDatagram::bind(setting.file("notify")).map_err(Error::io("binding"))?;
+    let limit = manager.set_read_timeout(Some(PATIENCE));
+    limit.map_err(Error::io("a time limit"))?;
+    let hear = || -> Result<String> {
+        let mut buffer = [0; 256];
+        let len = manager.recv(&mut buffer).map_err(Error::io("hearing"))?;
+        Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
+    };
+    let command = setting
+        .command("")?
+        .env("NOTIFY_SOCKET", setting.file("notify"));
+    let daemon = setting
+        .network
+        .a
+        .spawn(command.env("WATCHDOG_USEC", "200000"))?;
+    assert_eq!(hear()?, format!("READY=1\nMAINPID={}", setting.pid()?));
+    for _ in 0..3 {
+        assert_eq!(hear()?, "WATCHDOG=1");
+    }
+    daemon.signal(rustix::process::Signal::TERM);
+    while hear()? != "STOPPING=1" {}
+    assert_eq!(daemon.wait(PATIENCE)?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_daemon_without_anything_to_do_answers() -> Result<()> {
+    let node = Namespace::new("idle")?;
+    let folder = Folder::new("idle", false)?;
+    let path = |name: &str| folder.file(name).display().to_string();
+    let text = format!(
+        "General {{ LockFile {} UNIX {{ Path {} }} }}",
+        path("lock"),
+        path("control")
+    );
+    let config = folder.write("conf", &text)?;
+    let client = |words: &str| -> Result<Output> {
+        let command = Command::new(Ours.path(Program::Conntrackd)?);
+        node.output(
+            command
+                .arg("-C")
+                .arg(&config)
+                .args(words.split_whitespace()),
+        )
+    };
+    assert_eq!(client("-d")?.code(), 0);
+    for request in [
+        "-i", "-c", "-F", "-R", "-B", "-n", "-t", "-f", "-s", "-s queue",
+    ] {
+        let output = client(request)?;
+        assert_eq!(
+            (output.code(), output.stdout.as_str()),
+            (0, ""),
+            "{request}"
+        );
+    }
+    assert!(
+        client("-s runtime")?
+            .stdout
+            .starts_with("daemon uptime: 0 min")
+    );
+    assert_eq!(client("-k")?.code(), 0);
+    Ok(())
+}
+
+#[test]
+fn clients_of_a_restarted_daemon_are_served() -> Result<()> {
+    let network = SyncPair::new()?;
+    let [config, _] = SyncPair::ftfw(IpVersion::V4, "");
+    let mut daemon = Conntrackd::start(&network.a, Ours, &config)?;
+    for _ in 0..3 {
+        daemon.restart(&network.a)?;
+        assert_eq!(daemon.client("-s")?.code(), 0);
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! What the daemon does by itself: purges, limits, asking the peer at the start, and what it says
+//! of the kernel and of the peer.
+
+use testbed::Implementation::Ours;
+use testbed::{Conntrackd, IpVersion, Mark, Result, SyncPair, wait_until};
+
+use super::{
+    Extra, PATIENCE, Pair, group, mark, runtime, wait_for_line, wait_for_lines, wait_for_number,
+    wait_until_equal,
+};
+
+#[test]
+fn a_commit_or_a_flush_of_the_internal_cache_calls_off_a_purge() -> Result<()> {
+    // A pending purge is announced once; so a second announcement shows that it was called off.
+    for (command, calls_off) in [
+        ("-c", true),
+        ("-f", true),
+        ("-f internal", true),
+        ("-f external", false),
+        ("-R", false),
+        ("-B", false),
+    ] {
+        let extra = Extra {
+            mode: "PurgeTimeout 600",
+            ..Extra::default()
+        };
+        let pair = Pair::ours(extra)?;
+        let announced = "flushing conntrack table in 600 secs";
+        pair.a.client("-t")?;
+        wait_for_line(pair.a.log(), Mark::default(), announced)?;
+        let since = mark(&pair.a)?;
+        pair.a.client(command)?;
+        pair.a.client("-t")?;
+        // Something that is logged in any case comes behind it.
+        pair.a.client("-n")?;
+        wait_for_line(pair.a.log(), since, "resync requested")?;
+        let again = pair.a.log().find(since, announced).is_some();
+        assert_eq!(again, calls_off, "{command}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_second_commit_is_skipped() -> Result<()> {
+    let pair = Pair::ours(Extra::default())?;
+    group(1, 40_000).create(&pair.network.a)?;
+    wait_for_number("flows at B", 40_000, || {
+        Ok(usize::try_from(pair.b.statistics()?.external.active).unwrap())
+    })?;
+    let since = mark(&pair.b)?;
+    std::thread::scope(|scope| -> Result<()> {
+        let clients = [0; 4].map(|_| scope.spawn(|| pair.b.client("-c")));
+        for client in clients {
+            assert_eq!(client.join().unwrap()?.code(), 0);
+        }
+        Ok(())
+    })?;
+    wait_for_lines(
+        pair.b.log(),
+        since,
+        &[
+            "commit already in progress, skipping",
+            "Committed 40000 new entries",
+        ],
+    )?;
+    let reports = pair.b.log().since(since);
+    let skipped = |needle: &str| reports.iter().filter(|it| it.text.contains(needle)).count();
+    let (begun, ended) = (
+        skipped("committing all external caches"),
+        skipped("Committed 40000 new entries"),
+    );
+    assert_eq!(begun, ended + skipped("already in progress"));
+    assert_eq!(pair.network.b.flow_count()?, 40_000);
+    Ok(())
+}
+
+#[test]
+fn flows_beyond_the_limit_are_counted_and_told() -> Result<()> {
+    let extra = Extra {
+        a: "General { HashLimit 100 }",
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    group(1, 150).create(&pair.network.a)?;
+    wait_for_number("events", 150, || runtime(&pair.a, "events received:"))?;
+    let internal = pair.a.statistics()?.internal;
+    assert_eq!(
+        (internal.active, internal.created, internal.failed),
+        (100, 100, 50)
+    );
+    let full = "the internal cache has reached HashLimit";
+    wait_for_line(pair.a.log(), Mark::default(), full)?;
+    pair.wait_until_replicated(100)?;
+    // Ended flows make room, whether the peer has acknowledged their ends or not.
+    pair.network.set_connected(false)?;
+    group(1, 150).delete(&pair.network.a)?;
+    wait_for_number("an empty cache", 0, || Ok(pair.a.internal()?.len()))?;
+    group(2, 100).create(&pair.network.a)?;
+    wait_for_number("new flows", 100, || Ok(pair.a.internal()?.len()))?;
+    assert_eq!(pair.a.statistics()?.internal.failed, 50);
+    let lines = pair.a.log().lines();
+    let told = lines.iter().filter(|line| line.text.contains(full)).count();
+    assert_eq!(told, 1, "once a minute");
+    pair.network.set_connected(true)?;
+    pair.wait_until_replicated(100)
+}
+
+#[test]
+fn the_external_cache_has_the_same_limit() -> Result<()> {
+    let extra = Extra {
+        b: "General { HashLimit 100 }",
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    group(1, 150).create(&pair.network.a)?;
+    let full = "the external cache has reached HashLimit";
+    wait_for_line(pair.b.log(), Mark::default(), full)?;
+    wait_for_number("a full cache", 100, || Ok(pair.b.external()?.len()))?;
+    wait_for_number("refused flows", 50, || {
+        Ok(usize::try_from(pair.b.statistics()?.external.failed).unwrap())
+    })
+}
+
+#[test]
+fn a_starting_daemon_asks_its_peer() -> Result<()> {
+    let network = SyncPair::new()?;
+    let [config_a, config_b] = SyncPair::ftfw(IpVersion::V4, "StartupResync on");
+    let a = Conntrackd::start(&network.a, Ours, &config_a)?;
+    group(1, 200).create(&network.a)?;
+    wait_for_number("flows of A", 200, || Ok(a.internal()?.len()))?;
+    let b = Conntrackd::start(&network.b, Ours, &config_b)?;
+    wait_for_line(b.log(), Mark::default(), "resync requested")?;
+    wait_for_lines(
+        a.log(),
+        Mark::default(),
+        &["resync requested by other node", "sending bulk update"],
+    )?;
+    wait_until_equal(&a, &b, 200)
+}
+
+#[test]
+fn a_starting_daemon_loads_the_table_and_sends_nothing() -> Result<()> {
+    let network = SyncPair::new()?;
+    let [config_a, config_b] = SyncPair::ftfw(IpVersion::V4, "");
+    group(1, 200).create(&network.a)?;
+    let b = Conntrackd::start(&network.b, Ours, &config_b)?;
+    let a = Conntrackd::start(&network.a, Ours, &config_a)?;
+    wait_for_line(
+        a.log(),
+        Mark::default(),
+        "kernel conntrack table has 200 flows",
+    )?;
+    assert_eq!(a.internal()?.len(), 200);
+    // A flow that is sent has passed whatever was sent before it.
+    group(2, 1).create(&network.a)?;
+    wait_for_number("the new flow", 1, || Ok(b.external()?.len()))?;
+    a.client("-B")?;
+    wait_until_equal(&a, &b, 201)
+}
+
+#[test]
+fn a_kernel_that_does_not_tell_is_told_of() -> Result<()> {
+    let network = SyncPair::new()?;
+    let [config, _] = SyncPair::ftfw(IpVersion::V4, "");
+    for (setting, line) in [
+        (
+            2,
+            "nf_conntrack_events is not 1: the kernel tells nothing of flows that are older",
+        ),
+        (
+            0,
+            "nf_conntrack_events is 0: the kernel tells nothing of its flows",
+        ),
+    ] {
+        network
+            .a
+            .sysctl("net.netfilter.nf_conntrack_events", setting)?;
+        let daemon = Conntrackd::start(&network.a, Ours, &config)?;
+        let line = wait_for_line(daemon.log(), Mark::default(), line)?;
+        assert!(line.contains("[warning]"), "{line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_log_tells_of_the_peer() -> Result<()> {
+    let mut pair = Pair::ours(Extra::default())?;
+    let log = |pair: &Pair| pair.a.log().clone();
+    let opened = "dedicated link: UDP port 3780 on sync, 192.168.100.1 to 192.168.100.2";
+    wait_for_lines(
+        &log(&pair),
+        Mark::default(),
+        &[opened, "the peer answers: flows are replicated"],
+    )?;
+    let since = mark(&pair.a)?;
+    pair.network.set_connected(false)?;
+    wait_for_lines(
+        &log(&pair),
+        since,
+        &[
+            "[warning] cannot send to the peer on sync: Network is unreachable",
+            "[warning] nothing heard from the peer for 3 seconds",
+        ],
+    )?;
+    pair.network.set_connected(true)?;
+    wait_for_line(&log(&pair), since, "[notice] the peer is heard again")?;
+    wait_for_line(
+        &log(&pair),
+        since,
+        "[notice] sending to the peer on sync works again",
+    )?;
+    let lines = log(&pair).since(since);
+    let refused = lines
+        .iter()
+        .filter(|line| line.text.contains("cannot send"));
+    assert_eq!(refused.count(), 1, "once, however long it lasts");
+    let since = mark(&pair.a)?;
+    pair.b.restart(&pair.network.b)?;
+    wait_for_line(&log(&pair), since, "[notice] the peer has restarted")?;
+    Ok(())
+}
+
+#[test]
+fn a_link_without_a_cable_is_shown_and_replication_goes_on_later() -> Result<()> {
+    let pair = Pair::ours(Extra::default())?;
+    let status = |wanted: &str| {
+        let wanted = format!("UDP traffic device=sync status={wanted} role=ACTIVE:");
+        wait_until(&wanted, PATIENCE, || {
+            pair.b
+                .client("-s link")
+                .is_ok_and(|it| it.stdout.starts_with(&wanted))
+        })
+    };
+    status("RUNNING")?;
+    pair.network.set_connected(false)?;
+    status("NO-CARRIER")?;
+    group(1, 100).create(&pair.network.b)?;
+    wait_for_number("flows of B", 100, || Ok(pair.b.internal()?.len()))?;
+    pair.network.set_connected(true)?;
+    status("RUNNING")?;
+    wait_until_equal(&pair.b, &pair.a, 100)?;
+    // An interface that is gone is shown as down, and nothing else happens.
+    pair.network.b.run("ip link delete sync")?;
+    status("DOWN")?;
+    group(2, 100).create(&pair.network.b)?;
+    wait_for_number("flows of B", 200, || Ok(pair.b.internal()?.len()))
+}
+
+#[test]
+fn traffic_of_ended_flows_is_added_up() -> Result<()> {
+    let pair = Pair::ours(Extra::default())?;
+    let node = &pair.network.a;
+    node.sysctl("net.netfilter.nf_conntrack_acct", 1)?;
+    node.nft("table inet t {\nchain o {\ntype filter hook output priority 0;\nct state new counter\n}\n}\n")?;
+    node.link_up("lo")?;
+    // To a port at which nobody listens, on the loopback interface: 100 bytes and 28 of headers,
+    // and the error that comes back belongs to another flow's account.
+    let sent = node.enter(|| -> std::io::Result<()> {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:4000")?;
+        socket.send_to(&[0; 100], "127.0.0.1:4001").map(drop)
+    })?;
+    sent.map_err(testbed::Error::io("sending"))?;
+    wait_for_number("the flow", 1, || {
+        Ok(pair
+            .a
+            .internal()?
+            .iter()
+            .filter(|it| it.to_string().contains("sport=4000"))
+            .count())
+    })?;
+    node.run("/usr/sbin/conntrack -D -p udp --sport 4000")?;
+    wait_until("its traffic", PATIENCE, || {
+        pair.a.client("-s").is_ok_and(|it| {
+            let mut lines = it.stdout.lines();
+            lines.any(|line| line == "traffic processed:")
+                && lines.next().is_some_and(|line| {
+                    let words: Vec<_> = line.split_whitespace().collect();
+                    words == ["128", "Bytes", "1", "Pckts"]
+                })
+        })
+    })
+}
