@@ -8,7 +8,7 @@ use testbed::{Error, Implementation, Result};
 pub const HELP: &str = "\
 cargo xtask bench [cli|sync|all] [--flows N] [--runs N] [--only ours|stock] [--json]
 
-  cli      list the table: conntrack -L
+  cli      list the table, find one flow, load a file (conntrack -L, -R)
   sync     replicate it with FT-FW over UDP, and commit it
   --flows  flows in the table (200000)
   --runs   repetitions, of which the median is shown (5 of cli, 3 of sync)

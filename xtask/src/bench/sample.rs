@@ -18,6 +18,14 @@ pub enum Metric {
     ListUser,
     /// Its time in the kernel.
     ListSystem,
+    /// A listing of the one flow that matches, from start to end.
+    FindWall,
+    /// Its CPU.
+    FindCpu,
+    /// A file of saved flows, loaded into an empty table, from start to end.
+    LoadWall,
+    /// Its CPU.
+    LoadCpu,
     /// CPU per flow at the node where the flows are.
     SenderCpu,
     /// CPU per flow at the other one.
@@ -69,6 +77,10 @@ impl Metric {
             Self::ListWall
             | Self::ListUser
             | Self::ListSystem
+            | Self::FindWall
+            | Self::FindCpu
+            | Self::LoadWall
+            | Self::LoadCpu
             | Self::CommitWall
             | Self::CommitCpu => "s",
             Self::SenderCpu | Self::ReceiverCpu => "us",
@@ -83,6 +95,10 @@ impl Metric {
             Self::ListWall => "list_wall",
             Self::ListUser => "list_user",
             Self::ListSystem => "list_system",
+            Self::FindWall => "find_wall",
+            Self::FindCpu => "find_cpu",
+            Self::LoadWall => "load_wall",
+            Self::LoadCpu => "load_cpu",
             Self::SenderCpu => "replicate_sender_cpu_per_flow",
             Self::ReceiverCpu => "replicate_receiver_cpu_per_flow",
             Self::SenderMemory => "replicate_sender_memory_per_flow",
@@ -122,6 +138,13 @@ pub struct Times {
     pub user: f64,
     /// In the kernel.
     pub system: f64,
+}
+
+impl Times {
+    /// Both kinds of CPU time.
+    pub fn cpu(&self) -> f64 {
+        self.user + self.system
+    }
 }
 
 /// Runs a program with its standard output discarded and tells how long it took.

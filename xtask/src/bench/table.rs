@@ -24,6 +24,14 @@ const TABLES: &[Table] = &[
         ],
     },
     Table {
+        heading: "conntrack -L of one flow by its port",
+        rows: &[(Metric::FindWall, "wall"), (Metric::FindCpu, "CPU")],
+    },
+    Table {
+        heading: "conntrack -R",
+        rows: &[(Metric::LoadWall, "wall"), (Metric::LoadCpu, "CPU")],
+    },
+    Table {
         heading: "replication, FT-FW over UDP",
         rows: &[
             (Metric::SenderCpu, "sender CPU per flow"),
@@ -55,7 +63,7 @@ pub fn render(samples: &[Sample], flows: u32) -> String {
             .collect();
         if !rows.is_empty() {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "\n{}, {flows} flows", table.heading);
+            let _ = writeln!(text, "\n{}: {flows} flows", table.heading);
             let head = ["stock", "ours", "ratio", "floor"];
             let _ = writeln!(
                 text,
@@ -137,7 +145,7 @@ mod tests {
         let ours = samples(Subject::Program(Implementation::Ours), &[0.4, 0.5]);
         let floor = samples(Subject::Floor, &[0.4]);
         let expected = "
-conntrack -L, 10 flows
+conntrack -L: 10 flows
                                    stock        ours   ratio       floor
   wall                           0.900 s     0.450 s    0.50     0.400 s
 ";
