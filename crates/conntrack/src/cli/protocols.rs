@@ -142,10 +142,12 @@ const SCTP: [ProtoOpt; 3] = [
     option(Field::ReplyVtag, &["reply-vtag"], Value::Decimal(32), "-RRo-o----R-----", "verification tag of the reply direction"),
 ];
 
+// A kernel without a tracker for DCCP reports neither, so a saved flow may lack both
+// (compat: cli-116).
 #[rustfmt::skip]
 const DCCP: [ProtoOpt; 2] = [
-    option(Field::State, &["state"], Value::DccpState, "oRRoooo---------", "state, such as RESPOND"),
-    option(Field::Role, &["role"], Value::Role, "-RR-------R-----", "client or server"),
+    option(Field::State, &["state"], Value::DccpState, "oRxoooo---------", "state, such as RESPOND"),
+    option(Field::Role, &["role"], Value::Role, "-Rx-------R-----", "client or server"),
 ];
 
 #[rustfmt::skip]
@@ -218,7 +220,7 @@ mod tests {
             assert!(row.options().count() > 0);
             for option in row.options() {
                 assert_eq!(option.matrix.len(), COLUMNS.len(), "{:?}", option.names);
-                let known = option.matrix.chars().all(|c| "RoP-".contains(c));
+                let known = option.matrix.chars().all(|c| "RoPx-".contains(c));
                 assert!(known, "{:?}", option.names);
             }
         }

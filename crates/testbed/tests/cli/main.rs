@@ -18,6 +18,7 @@ mod load;
 mod nat;
 mod normal;
 mod passing;
+mod roundtrip;
 mod rows;
 mod tables;
 
