@@ -11,6 +11,7 @@ use crate::expect;
 use crate::malformed::{Decoded, Malformed};
 use crate::nl::{Attrs, Header, Message, flags};
 use crate::subsystem::{GenHeader, Subsystem};
+use crate::unknown::UnknownAttributes;
 
 /// A message about one object, attributes not yet decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,11 @@ impl<'a> ObjectMessage<'a> {
     /// The attributes, unknown ones too.
     pub const fn attributes(&self) -> Attrs<'a> {
         Attrs::new(self.attributes)
+    }
+
+    /// The attributes, at any depth, that decoding skips.
+    pub const fn unknown(&self) -> UnknownAttributes<'a> {
+        UnknownAttributes::new(self.subsystem, self.attributes())
     }
 
     /// The flow in it, to look at some attributes only.

@@ -28,7 +28,9 @@ pub mod stats;
 pub mod subsystem;
 
 mod malformed;
+mod unknown;
 
 pub use event::{ObjectMessage, decode_event};
 pub use malformed::{Decoded, EncodeError, Malformed};
 pub use subsystem::{GenHeader, Subsystem};
+pub use unknown::UnknownAttributes;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use flow::render::Unknown;
 use flow::strategy;
 use flow::{Event, EventKind, Expectation, Flow, Object, Origin, Status, Tuple};
 use nfnetlink::conntrack::request::{self, Call, FlowKey};
@@ -147,6 +148,26 @@ proptest! {
         let decoded = conntrack::decode(&bytes).unwrap();
         prop_assert_eq!(decoded.value, flow);
         prop_assert_eq!(decoded.unknown, count);
+    }
+
+    #[test]
+    fn what_was_counted_as_unknown_is_found_again(
+        event in strategy::event(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), 0..70_u8), 1..4),
+    ) {
+        let mut bytes = event_message(&event);
+        for (index, kind) in changes {
+            // Behind the headers of the message; sometimes that is the type of an attribute.
+            let at = 20 + index.index((bytes.len() - 20) / 4) * 4 + 2;
+            bytes[at] = kind;
+        }
+        let message = Messages::new(&bytes).next().unwrap().unwrap();
+        let message = ObjectMessage::decode(&message).unwrap();
+        if let Ok(object) = message.object() {
+            let mut found = 0;
+            message.unknown().each(&mut |_, _| found += 1);
+            prop_assert_eq!(found, object.unknown);
+        }
     }
 
     #[test]

@@ -375,7 +375,7 @@ fn drain(events: &mut Events) -> Vec<(EventKind, Origin, Option<Mark>)> {
     let mut seen = Vec::new();
     let drained = events
         .drain(usize::MAX, |notice| match notice {
-            Notice::Event(decoded) => {
+            Notice::Event(decoded, _) => {
                 let Event {
                     kind,
                     origin,
@@ -484,7 +484,7 @@ fn an_overrun_is_seen_and_ends_with_the_drain() {
         let (mut overruns, mut seen) = (0, 0);
         let mut count = |notice: Notice<'_>| match notice {
             Notice::Overrun => overruns += 1,
-            Notice::Event(_) => seen += 1,
+            Notice::Event(..) => seen += 1,
             other => panic!("{other:?}"),
         };
         assert!(!events.drain(usize::MAX, &mut count).unwrap().more);

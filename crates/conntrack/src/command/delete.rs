@@ -7,7 +7,6 @@
 
 use std::ops::Range;
 
-use flow::Flow;
 use flow::filter::FlowFilter;
 use flow::render::xml::Document;
 use linux::Errno;
@@ -15,7 +14,7 @@ use linux::table::{Batch, DumpKind, Error, Request};
 use nfnetlink::conntrack::request::FlowKey;
 
 use super::dump::Flows;
-use super::print::Printer;
+use super::print::{Entry, Printer};
 use super::{Console, Done, Failure, worded};
 use crate::cli::hiargs::Style;
 
@@ -31,9 +30,9 @@ pub fn run(filter: &FlowFilter, style: &Style, console: &mut Console<'_>) -> Res
         deletion.printer.look_at_clock();
         let mut outcome = Ok(());
         let out = console.out.buffer();
-        let more = flows.read(|flow| {
+        let more = flows.read(|entry| {
             if outcome.is_ok() {
-                outcome = deletion.add(flow, out);
+                outcome = deletion.add(entry, out);
             }
         })?;
         outcome.map_err(failure)?;
@@ -68,13 +67,13 @@ struct Deletion<'a> {
 
 impl Deletion<'_> {
     /// Adds a flow to the run, and sends the run when it is full.
-    fn add(&mut self, flow: &Flow<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn add(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         if self.batch.is_full() {
             self.flush(out)?;
         }
         let start = self.lines.len();
-        self.printer.flow_line(&mut self.lines, flow);
-        let key = FlowKey::exact(flow);
+        self.printer.flow_line(&mut self.lines, entry, None);
+        let key = FlowKey::exact(entry.object);
         self.batch
             .push(&Request::Delete(&key), start..self.lines.len())
     }

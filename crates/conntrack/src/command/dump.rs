@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 
-use flow::Flow;
 use flow::filter::{FlowFilter, KernelFilter};
 use linux::table::{Dump, DumpKind, Error, Progress, Query};
 use linux::{Errno, table};
 use nfnetlink::{Malformed, ObjectMessage};
 
 use super::Console;
+use super::print::Entry;
 
 /// The flows of a list of the kernel's that a filter selects, in portions.
 pub struct Flows<'a> {
@@ -44,7 +44,7 @@ impl<'a> Flows<'a> {
 
     /// Hands the flows of the next portion, at most 32 KiB of the kernel's, to `found`; `false`
     /// when there was none.
-    pub fn read(&mut self, mut found: impl FnMut(&Flow<'_>)) -> table::Result<bool> {
+    pub fn read(&mut self, mut found: impl FnMut(&Entry<'_>)) -> table::Result<bool> {
         let part = match &mut self.current {
             Some(part) => part,
             None => match self.parts.pop_front() {
@@ -54,8 +54,11 @@ impl<'a> Flows<'a> {
         };
         let mut malformed = 0;
         let progress = part.read(self.kind, |message| {
-            match message.and_then(|message| message.flow()) {
-                Ok(flow) if self.filter.matches(&flow.value) => found(&flow.value),
+            let decoded = message.and_then(|message| Ok((message.flow()?, message.unknown())));
+            match decoded {
+                Ok((flow, unknown)) if self.filter.matches(&flow.value) => {
+                    found(&Entry::new(&flow, &unknown));
+                }
                 Ok(_) => {}
                 Err(_) => malformed += 1,
             }

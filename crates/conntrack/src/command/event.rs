@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use flow::filter::FlowFilter;
 use flow::render::Sender;
-use flow::render::xml::Document;
 use flow::{Event, Name, Object, Origin};
 use linux::Drained;
 use linux::poller::{Interest, Poller};
 use linux::process::{Signal, Signals};
 use linux::table::{Events, Notice, Origins, Watch};
+use nfnetlink::{Decoded, UnknownAttributes};
 
-use super::print::Printer;
+use super::print::{Entry, Printer};
 use super::program::Programs;
-use super::{Console, Done, Failure, expect};
+use super::{Console, Done, Failure};
 use crate::cli::hiargs::Style;
 use crate::cli::lowargs::EventMask;
 
@@ -59,7 +59,6 @@ pub fn run(
         .map_err(Failure::System)?;
     let mut watcher = Watcher {
         wanted,
-        style,
         printer: Printer::new(style),
         programs: Programs::default(),
         count: 0,
@@ -184,7 +183,6 @@ impl Gaps {
 
 struct Watcher<'a> {
     wanted: &'a Wanted<'a>,
-    style: &'a Style,
     printer: Printer<'a>,
     programs: Programs,
     count: u64,
@@ -194,7 +192,7 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     fn notice(&mut self, notice: Notice<'_>, console: &mut Console<'_>) {
         match notice {
-            Notice::Event(event) => self.event(&event.value, console),
+            Notice::Event(event, unknown) => self.event(&event, &unknown, console),
             Notice::Overrun => self.gaps.count += 1,
             Notice::Truncated => {
                 (console.notice)("WARNING: an event was too long and is not shown.");
@@ -207,7 +205,16 @@ impl Watcher<'_> {
         }
     }
 
-    fn event(&mut self, event: &Event<'_>, console: &mut Console<'_>) {
+    fn event(
+        &mut self,
+        decoded: &Decoded<Event<'_>>,
+        unknown: &UnknownAttributes<'_>,
+        console: &mut Console<'_>,
+    ) {
+        let Decoded {
+            value: event,
+            unknown: count,
+        } = decoded;
         let out = console.out.buffer();
         match (self.wanted, &event.object) {
             (Wanted::Flows(filter, _), Object::Flow(flow)) if filter.matches(flow) => {
@@ -222,11 +229,13 @@ impl Watcher<'_> {
                     | Origin::Flush
                     | Origin::Resync => None,
                 };
-                self.printer.flow_event(out, flow, event.kind, sender);
+                let entry = Entry::of(flow, *count, unknown);
+                self.printer.flow_event(out, &entry, (event.kind, sender));
             }
             (Wanted::Expectations, Object::Expectation(expectation)) => {
-                self.printer.open(out, Document::Expectations);
-                expect::show(out, expectation, Some(event.kind), self.style);
+                let entry = Entry::of(expectation, *count, unknown);
+                self.printer
+                    .expectation(out, &entry, Some((event.kind, None)));
             }
             _ => return,
         }

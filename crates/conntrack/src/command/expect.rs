@@ -2,14 +2,12 @@
 //!
 //! The kernel keeps few of them and cannot filter them but by family.
 
-use flow::render::xml::Document;
-use flow::render::{Expected, Record};
-use flow::{EventKind, Expectation, Family, Tuple};
+use flow::{Expectation, Family, Tuple};
+use linux::Errno;
 use linux::table::{Batch, Dump, Progress, Query, Request, Table};
-use linux::{Errno, clock};
 use nfnetlink::expect::request::ExpectationKey;
 
-use super::print::Printer;
+use super::print::{Entry, Printer};
 use super::{Console, Done, Failure, dump, event, worded};
 use crate::cli::hiargs::{CounterFormat, ExpectJob, Style};
 
@@ -25,30 +23,11 @@ pub fn run(job: &ExpectJob, console: &mut Console<'_>) -> Result<Done, Failure> 
     }
 }
 
-/// Shows an expectation, or what has happened to one.
-pub fn show(
-    out: &mut Vec<u8>,
-    expectation: &Expectation<'_>,
-    event: Option<EventKind>,
-    style: &Style,
-) {
-    let now = clock::wall();
-    let record: Expected<'_> = Record {
-        event,
-        time: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-        utc_offset: |seconds| clock::utc_offset(std::time::Duration::from_secs(seconds)),
-        ..Record::listed(expectation, now.as_secs())
-    };
-    style.show.format.expectation(out, &record, &style.show);
-    out.push(b'\n');
-}
-
 fn list(family: Family, style: &Style, console: &mut Console<'_>) -> Result<Done, Failure> {
     let mut printer = Printer::new(style);
     let mut count = 0;
-    read(Some(family), console, |out, expectation| {
-        printer.open(out, Document::Expectations);
-        show(out, expectation, None, style);
+    read(Some(family), console, |out, entry| {
+        printer.expectation(out, entry, None);
         count += 1;
     })?;
     printer.close(console.out.buffer());
@@ -71,19 +50,20 @@ fn count(
 fn read(
     family: Option<Family>,
     console: &mut Console<'_>,
-    mut found: impl FnMut(&mut Vec<u8>, &Expectation<'_>),
+    mut found: impl FnMut(&mut Vec<u8>, &Entry<'_, Expectation<'_>>),
 ) -> Result<(), Failure> {
     let mut dump = Dump::start(&Query::Expectations(family))?;
     let mut malformed = 0;
     loop {
         let out = console.out.buffer();
-        let progress =
-            dump.read(
-                |message| match message.and_then(|message| message.expectation()) {
-                    Ok(expectation) => found(out, &expectation.value),
-                    Err(_) => malformed += 1,
-                },
-            )?;
+        let progress = dump.read(|message| {
+            let decoded =
+                message.and_then(|message| Ok((message.expectation()?, message.unknown())));
+            match decoded {
+                Ok((expectation, unknown)) => found(out, &Entry::new(&expectation, &unknown)),
+                Err(_) => malformed += 1,
+            }
+        })?;
         console.out.flush_full()?;
         if let Progress::Finished { .. } = progress {
             break;
@@ -107,8 +87,7 @@ fn get(tuple: &Tuple, style: &Style, console: &mut Console<'_>) -> Result<Done, 
     let out = console.out.buffer();
     Table::open()?.get_expectation(&key(tuple), |message| match message.expectation() {
         Ok(expectation) => {
-            printer.open(out, Document::Expectations);
-            show(out, &expectation.value, None, style);
+            printer.expectation(out, &Entry::new(&expectation, &message.unknown()), None);
         }
         Err(reason) => malformed = Some(reason),
     })?;
@@ -146,8 +125,8 @@ fn flush(family: Option<Family>, console: &mut Console<'_>) -> Result<Done, Fail
 
 fn flush_family(family: Option<Family>, console: &mut Console<'_>) -> Result<(), Failure> {
     let mut keys = Vec::new();
-    read(family, console, |_, expectation| {
-        keys.push(ExpectationKey::exact(expectation));
+    read(family, console, |_, entry| {
+        keys.push(ExpectationKey::exact(entry.object));
     })?;
     let mut batch = Batch::open()?;
     let mut failed = None;
@@ -167,31 +146,5 @@ fn flush_family(family: Option<Family>, console: &mut Console<'_>) -> Result<(),
     match failed {
         Some(error) => Err(linux::table::Error::from(error).into()),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_stamp_is_shown_with_a_tab() {
-        let addrs = flow::Addrs::V4 {
-            src: [1, 1, 1, 1].into(),
-            dst: [2, 2, 2, 2].into(),
-        };
-        let tuple = Tuple::new(addrs, flow::L4::Other(flow::Protocol(200)));
-        let mut style = Style::default();
-        style.show.time = true;
-        let mut out = Vec::new();
-        show(
-            &mut out,
-            &Expectation::new(tuple, tuple),
-            Some(EventKind::New),
-            &style,
-        );
-        let line = String::from_utf8(out).unwrap();
-        assert!(line.starts_with('['), "{line}");
-        assert!(line.contains("]\t    [NEW] "), "{line}");
     }
 }

@@ -6,7 +6,7 @@ use linux::Errno;
 use linux::table::Table;
 use nfnetlink::conntrack::request::FlowKey;
 
-use super::print::Printer;
+use super::print::{Entry, Printer};
 use super::{Console, Done, Failure, worded};
 use crate::cli::hiargs::Lookup;
 
@@ -23,7 +23,7 @@ pub fn run(lookup: &Lookup, console: &mut Console<'_>) -> Result<Done, Failure> 
     let mut malformed = None;
     let found = Table::open()?.get(&key, |message| match message.flow() {
         Ok(flow) if is_wanted(&lookup.filter, &flow.value) => {
-            printer.flow(out, &flow.value);
+            printer.flow(out, &Entry::new(&flow, &message.unknown()));
             count += 1;
         }
         Ok(_) => {}

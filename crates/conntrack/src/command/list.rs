@@ -20,8 +20,8 @@ pub fn run(
     loop {
         printer.look_at_clock();
         let out = console.out.buffer();
-        let more = flows.read(|flow| {
-            printer.flow(out, flow);
+        let more = flows.read(|entry| {
+            printer.flow(out, entry);
             count += 1;
         })?;
         if !more {

@@ -10,7 +10,7 @@ use linux::{Errno, SystemError};
 use nfnetlink::conntrack::request::FlowKey;
 
 use super::dump::Flows;
-use super::print::Printer;
+use super::print::{Entry, Printer};
 use super::{Console, Done, Failure};
 use crate::cli::hiargs::{Change, Style};
 
@@ -30,7 +30,8 @@ pub fn run(
     loop {
         let mut outcome = Ok(());
         let out = console.out.buffer();
-        let more = flows.read(|flow| {
+        let more = flows.read(|entry| {
+            let flow = entry.object;
             if let (Ok(()), Some(request)) = (&outcome, change.request(flow)) {
                 outcome = updating.add(&Request::Update(&request), FlowKey::exact(flow), out);
             }
@@ -96,7 +97,7 @@ impl Updating<'_> {
         let Self { table, printer, .. } = self;
         let found = table.get(key, |message| {
             if let Ok(flow) = message.flow() {
-                printer.flow(out, &flow.value);
+                printer.flow(out, &Entry::new(&flow, &message.unknown()));
             }
         });
         match found {

@@ -151,7 +151,7 @@ impl Kernel {
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut overrun = false;
         let drained = self.events.drain(limit, |notice| match notice {
-            Notice::Event(event) => {
+            Notice::Event(event, _) => {
                 let event = event.value;
                 counters.events += 1;
                 match &event.object {

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use flow::Event;
 use nfnetlink::nl::Messages;
-use nfnetlink::{Decoded, Malformed, decode_event};
+use nfnetlink::{Decoded, Malformed, ObjectMessage, UnknownAttributes, decode_event};
 
 use crate::drain::Drained;
 use crate::error::{Result, SystemError};
@@ -78,8 +78,8 @@ impl Watch {
     reason = "an event is used in place, boxing would allocate"
 )]
 pub enum Notice<'a> {
-    /// Something changed.
-    Event(Decoded<Event<'a>>),
+    /// Something changed; and the attributes that the count of unknown ones is about.
+    Event(Decoded<Event<'a>>, UnknownAttributes<'a>),
     /// The receive buffer was full: events are lost, up to the moment when it is drained.
     Overrun,
     /// A datagram was longer than the longest that is received; its event is lost.
@@ -129,7 +129,7 @@ impl Events {
                 for message in Messages::new(bytes) {
                     sink(
                         match message.and_then(|message| decode(&message, origins)) {
-                            Ok(event) => Notice::Event(event),
+                            Ok((event, unknown)) => Notice::Event(event, unknown),
                             Err(reason) => Notice::Malformed(reason),
                         },
                     );
@@ -182,10 +182,11 @@ impl AsFd for Events {
 fn decode<'a>(
     message: &nfnetlink::nl::Message<'a>,
     origins: &Origins,
-) -> std::result::Result<Decoded<Event<'a>>, Malformed> {
+) -> std::result::Result<(Decoded<Event<'a>>, UnknownAttributes<'a>), Malformed> {
     let decoded = decode_event(message)?;
-    Ok(decoded.map(|event| Event {
+    let event = decoded.map(|event| Event {
         origin: origins.of(message.header.port_id),
         ..event
-    }))
+    });
+    Ok((event, ObjectMessage::decode(message)?.unknown()))
 }
