@@ -33,7 +33,7 @@ const BATCH_LEN_MAX: usize = 100;
 /// What a node wants done, taken out of it.
 enum Effect {
     Transmit(Vec<u8>),
-    Operation(Operation),
+    Operation(Box<Operation>),
     Dump(DumpReason),
     FlushKernel,
     CommitDone(ClientId, CommitReport),
@@ -73,6 +73,9 @@ impl World {
         let it = self.hosts.get_mut(host);
         it.wake_at = None;
         let due = it.node.as_ref().and_then(Node::timeout);
+        if self.saboteur.lets_sleep() {
+            return;
+        }
         if due.is_some_and(|due| due <= self.now) {
             self.feed(host, Input::Timeout);
         } else {
@@ -149,7 +152,7 @@ impl World {
         match effect {
             Effect::Transmit(bytes) => self.transmit(host, bytes),
             Effect::Operation(operation) => {
-                self.hosts.get_mut(host).operations.push_back(operation);
+                self.hosts.get_mut(host).operations.push_back(*operation);
                 self.plan_batch(host);
             }
             Effect::Dump(reason) => self.begin_dump(host, reason),
@@ -180,6 +183,7 @@ impl World {
             format!("{host:?} -> {}", messages(&bytes))
         });
         self.tell(host, &Fact::Sent(&bytes));
+        let bytes = self.saboteur.datagram(bytes);
         for after in self.link.arrivals(&mut self.luck.network) {
             self.plan(after, Step::Arrive(host.peer(), bytes.clone()));
         }
@@ -197,7 +201,10 @@ impl World {
             self.feed(host, Input::Overrun);
         }
         for event in self.hosts.get_mut(host).kernel.read_events(EVENTS_PER_TURN) {
-            let (kind, origin) = (event.kind, event.origin);
+            let (kind, origin) = (event.kind, self.saboteur.origin(event.origin));
+            if self.saboteur.loses_event() {
+                continue;
+            }
             self.trace.record(self.now, &[], || {
                 format!("{host:?} event {kind:?} {origin:?} {}", brief(&event.flow))
             });
@@ -342,6 +349,9 @@ impl World {
     /// Reports what became of a batch.
     pub(crate) fn outcomes(&mut self, host: HostId, refusals: &[(OpId, Refusal)], through: OpId) {
         self.hosts.get_mut(host).outcomes_due = false;
+        if self.saboteur.loses_outcomes() {
+            return;
+        }
         for (op, refusal) in refusals {
             self.feed(
                 host,
@@ -376,7 +386,7 @@ impl World {
 fn effect(output: Output<'_>) -> Effect {
     match output {
         Output::Transmit { bytes, .. } => Effect::Transmit(bytes.to_vec()),
-        Output::Kernel { op, action } => Effect::Operation(Operation::new(op, &action)),
+        Output::Kernel { op, action } => Effect::Operation(Box::new(Operation::new(op, &action))),
         Output::Dump(reason) => Effect::Dump(reason),
         Output::FlushKernel => Effect::FlushKernel,
         Output::CommitDone { client, report } => Effect::CommitDone(client, report),

@@ -24,6 +24,7 @@ pub mod kernel;
 pub mod network;
 pub mod random;
 pub mod report;
+pub mod sabotage;
 pub mod scenario;
 pub mod schedule;
 mod text;
@@ -45,6 +46,11 @@ pub fn run_scenario(name: &str, seed: u64) -> Option<Report> {
         .into_iter()
         .find(|scenario| scenario.name == name)?;
     Some(world::World::new(scenario, seed, false).run(seed))
+}
+
+/// Runs a scenario of one's own with a seed.
+pub fn run_world(scenario: Scenario, seed: u64) -> Report {
+    world::World::new(scenario, seed, false).run(seed)
 }
 
 /// Like [`run`] or [`run_scenario`], with a text of everything that happens.

@@ -9,6 +9,7 @@ use ctsync::Request;
 
 use crate::network::LinkFaults;
 use crate::random::{Percent, Random};
+use crate::sabotage::Sabotage;
 
 /// Who has traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Scenario {
     pub helper_missing: bool,
     /// Settings of both nodes.
     pub node: NodeSettings,
+    /// For the tests of the checkers.
+    pub sabotage: Option<Sabotage>,
 }
 
 /// The part of `ctsync::Config` that scenarios vary.
@@ -123,6 +126,7 @@ impl Scenario {
             dump_interrupted: Percent(0),
             table_len_max: 100_000,
             helper_missing: false,
+            sabotage: None,
             node: NodeSettings {
                 resend_queue_len_max: 131_072,
                 ack_window: 300,

@@ -70,7 +70,7 @@ impl Schedule {
     }
 
     /// Takes the next step.
-    pub fn next(&mut self) -> Option<(Instant, Step)> {
+    pub fn take(&mut self) -> Option<(Instant, Step)> {
         self.steps.pop_first().map(|((at, _), step)| (at, step))
     }
 }
@@ -86,14 +86,14 @@ mod tests {
         schedule.plan(Instant(1), Step::Incident);
         schedule.plan(Instant(1), Step::PartitionEnds);
         assert!(matches!(
-            schedule.next(),
+            schedule.take(),
             Some((Instant(1), Step::Incident))
         ));
         assert!(matches!(
-            schedule.next(),
+            schedule.take(),
             Some((Instant(1), Step::PartitionEnds))
         ));
-        assert!(matches!(schedule.next(), Some((Instant(2), Step::Traffic))));
-        assert!(schedule.next().is_none());
+        assert!(matches!(schedule.take(), Some((Instant(2), Step::Traffic))));
+        assert!(schedule.take().is_none());
     }
 }

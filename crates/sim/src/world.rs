@@ -19,6 +19,7 @@ use crate::kernel::{Change, Kernel};
 use crate::network::LinkFaults;
 use crate::random::Random;
 use crate::report::{Counts, Findings, Report};
+use crate::sabotage::Saboteur;
 use crate::scenario::{Scenario, Traffic};
 use crate::schedule::{Phase, Schedule, Step};
 use crate::text::brief;
@@ -51,6 +52,7 @@ pub struct World {
     checkers: Checkers,
     findings: Findings,
     pub(crate) trace: Trace,
+    pub(crate) saboteur: Saboteur,
 }
 
 /// A generator for each part of the world.
@@ -96,6 +98,7 @@ impl World {
             checkers: Checkers::new(),
             findings: Findings::default(),
             trace: Trace::new(text),
+            saboteur: Saboteur::new(scenario.sabotage, Random::fork(seed, "sabotage")),
             scenario,
         }
     }
@@ -104,7 +107,7 @@ impl World {
     pub fn run(mut self, seed: u64) -> Report {
         self.begin();
         let mut steps = 0_u64;
-        while let Some((at, step)) = self.schedule.next() {
+        while let Some((at, step)) = self.schedule.take() {
             self.now = at;
             let last = matches!(step, Step::Phase(Phase::Survived));
             self.step(step);

@@ -9,7 +9,7 @@ use ctsync::wire::split;
 use super::Checker;
 use crate::daemon::OUTPUTS_MAX;
 use crate::fact::{Fact, Scene};
-use crate::host::PerHost;
+use crate::host::{HostId, PerHost};
 
 /// Silence after which the peer may think the worst; a node says something every second.
 const SILENCE_MAX: Duration = Duration::from_millis(1_500);
@@ -43,6 +43,7 @@ impl Checker for Bounds {
     }
 
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
+        self.listen(scene, say);
         let lately = self.lately.get_mut(scene.host);
         match fact {
             Fact::Started => {
@@ -70,8 +71,22 @@ impl Checker for Bounds {
 }
 
 impl Bounds {
+    /// Whether one of the nodes has not been heard for long.
+    fn listen(&mut self, scene: &Scene<'_>, say: &mut dyn FnMut(String)) {
+        for host in HostId::ALL {
+            let lately = self.lately.get_mut(host);
+            let silent = |at: Instant| scene.now.since(at) > SILENCE_MAX;
+            if scene.hosts.get(host).blocked {
+                lately.sent_at = Some(scene.now);
+            } else if lately.sent_at.is_some_and(silent) {
+                lately.sent_at = Some(scene.now);
+                say(format!("{host:?} has fallen silent"));
+            }
+        }
+    }
+
     fn busy(&mut self, now: Instant) {
-        for host in crate::host::HostId::ALL {
+        for host in HostId::ALL {
             self.lately.get_mut(host).busy_at = now;
         }
     }
@@ -115,16 +130,6 @@ fn drained(lately: &mut Lately, scene: &Scene<'_>, outputs: usize, say: &mut dyn
     lately.inputs += 1;
     if lately.inputs == INPUTS_PER_MILLISECOND_MAX {
         say("a node spins".into());
-    }
-    if scene.here().blocked {
-        lately.sent_at = Some(scene.now);
-    }
-    let silent = lately
-        .sent_at
-        .is_some_and(|at| scene.now.since(at) > SILENCE_MAX);
-    if silent {
-        lately.sent_at = Some(scene.now);
-        say("a node has fallen silent".into());
     }
 }
 

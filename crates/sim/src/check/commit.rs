@@ -82,14 +82,9 @@ impl Checker for Commit {
                 Some(ended) if ended.client == *client => ended.account(scene, report, say),
                 other => say(format!("{client:?} is told of the end of {other:?}")),
             },
-            Fact::Drained(_) => {
-                if running
-                    .as_ref()
-                    .is_some_and(|it| scene.now.since(it.since) > LENGTH_MAX)
-                {
-                    *running = None;
-                    say("a commit does not end".into());
-                }
+            Fact::Drained(_) if running.as_ref().is_some_and(|it| it.lasts_too_long(scene)) => {
+                *running = None;
+                say("a commit does not end".into());
             }
             _ => {}
         }
@@ -97,6 +92,10 @@ impl Checker for Commit {
 }
 
 impl Running {
+    fn lasts_too_long(&self, scene: &Scene<'_>) -> bool {
+        scene.now.since(self.since) > LENGTH_MAX
+    }
+
     fn account(self, scene: &Scene<'_>, report: &CommitReport, say: &mut dyn FnMut(String)) {
         let given_up = self.tried.values().filter(|written| !**written).count();
         let given_up = u64::try_from(given_up).unwrap_or(u64::MAX);

@@ -3,12 +3,15 @@
 //! Commits and flushes cause events like traffic does; their origin tells them apart. A bulk, and
 //! what follows an overrun, contains everything and is no echo.
 
+use std::collections::BTreeSet;
+
 use ctsync::{Notice, Request};
 use flow::{EventKind, Origin};
 
 use super::{Checker, FlowTold, flows_told};
+use crate::essence::Key;
 use crate::fact::{Fact, Scene};
-use crate::host::PerHost;
+use crate::host::{HostId, PerHost};
 use crate::text::name;
 
 /// Why a node may send what it wrote.
@@ -16,6 +19,9 @@ use crate::text::name;
 pub(super) struct Echo {
     bulk: PerHost<bool>,
     overrun: PerHost<bool>,
+    /// Flows that a host has told of. What is written under such a tuple may be told instead of
+    /// what was under way.
+    told: BTreeSet<(HostId, Key)>,
 }
 
 impl Checker for Echo {
@@ -26,6 +32,7 @@ impl Checker for Echo {
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
         match fact {
             Fact::Started => {
+                self.told.retain(|(host, _)| *host != scene.host);
                 *self.bulk.get_mut(scene.host) = false;
                 *self.overrun.get_mut(scene.host) = false;
             }
@@ -39,7 +46,9 @@ impl Checker for Echo {
             }
             Fact::Sent(datagram) => {
                 for told in flows_told(datagram) {
-                    if let Some(origin) = self.echoed(scene, &told) {
+                    let first = self.told.insert((scene.host, told.key));
+                    let excused = !first && told.kind != EventKind::Destroy;
+                    if let Some(origin) = self.echoed(scene, &told).filter(|_| !excused) {
                         say(format!(
                             "{:?} of {} by {origin:?}",
                             told.kind,

@@ -3,7 +3,7 @@
 //! Every message, every flow of the external cache and every flow written into a kernel is a state
 //! that the flow was in at the host it comes from, and not a mixture of two of its lives.
 
-use super::{Checker, external, flows_told};
+use super::{Checker, FlowTold, external, flows_told};
 use crate::essence::{Essence, Key};
 use crate::fact::{Fact, Scene};
 use crate::host::Operation;
@@ -22,6 +22,7 @@ impl Checker for Invented {
         match fact {
             Fact::Sent(datagram) => {
                 for told in flows_told(datagram) {
+                    lifetime(scene, &told, say);
                     if let Some(lie) = scene.history.lie(scene.host, &told.key, &told.essence) {
                         say(format!(
                             "{:?} of {} sent: {lie}",
@@ -51,6 +52,21 @@ impl Checker for Invented {
             Fact::Operated(operation, _) => written(scene, operation, say),
             _ => {}
         }
+    }
+}
+
+/// A message gives a flow no longer life than the kernel did, and none if the operator does.
+fn lifetime(scene: &Scene<'_>, told: &FlowTold, say: &mut dyn FnMut(String)) {
+    let Some(timeout) = told.timeout else { return };
+    let version = told.essence.version();
+    let versions = scene.history.versions(scene.host, &told.key);
+    let of_version = versions.iter().filter(|it| it.essence.version() == version);
+    let longest = of_version.filter_map(|it| it.timeout).max().unwrap_or(0);
+    if timeout > longest || scene.scenario.node.commit_timeout.is_some() {
+        say(format!(
+            "{} sent with a life of {timeout} s",
+            name(&told.key)
+        ));
     }
 }
 
