@@ -74,23 +74,22 @@ pub struct Kernel {
     changes: Batch<OpId>,
     outcomes: Vec<(OpId, Option<Refusal>)>,
     dump: Option<Dump>,
-    flush: Option<Flush>,
+    /// A flush under way: a dump whose flows are deleted as they come.
+    flush: Option<Dump>,
+    /// One connection for all flushes, so that its port id stays ours: the events of the last
+    /// deletions are read after the flush, and a stranger's changes must not be taken for them.
+    deletions: Batch<()>,
     filter: EventFilter,
     counters: Counters,
-}
-
-/// A flush under way: a dump whose flows are deleted as they come.
-struct Flush {
-    dump: Dump,
-    deletions: Batch<()>,
 }
 
 impl Kernel {
     /// Subscribes to the events and opens the connection for changes.
     pub fn open(general: &General, reports: &mut Reports) -> table::Result<Self> {
-        let changes = Batch::open()?;
+        let (changes, deletions) = (Batch::open()?, Batch::open()?);
         let mut origins = Origins::new();
         origins.register(changes.port_id(), Origin::Commit);
+        origins.register(deletions.port_id(), Origin::Flush);
         let configured = general.netlink_buffer().map(usize_from);
         let watch = Watch {
             receive_buffer: Some(configured.unwrap_or(EVENT_BUFFER_LEN)),
@@ -115,6 +114,7 @@ impl Kernel {
             outcomes: Vec::new(),
             dump: None,
             flush: None,
+            deletions,
             filter: general.event_filter(),
             counters: Counters::default(),
         })
@@ -292,16 +292,16 @@ impl Kernel {
         if self.flush.is_some() {
             return;
         }
-        match Flush::start(self.events.origins_mut()) {
-            Ok(flush) => self.flush = Some(flush),
+        match dump_whole_table() {
+            Ok(dump) => self.flush = Some(dump),
             Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
         }
     }
 
     /// Deletes one portion of the table.
     pub fn step_flush(&mut self, reports: &mut Reports) {
-        let Some(flush) = &mut self.flush else { return };
-        match flush.step(&self.filter, &mut self.echoes) {
+        let Some(dump) = &mut self.flush else { return };
+        match delete_next(dump, &mut self.deletions, &self.filter, &mut self.echoes) {
             Ok(Progress::More) => return,
             Ok(Progress::Finished { .. }) => {}
             Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
@@ -316,40 +316,33 @@ impl AsFd for Kernel {
     }
 }
 
-impl Flush {
-    /// The socket's port id stays registered after the flush: its last events are read later.
-    fn start(origins: &mut Origins) -> table::Result<Self> {
-        let deletions = Batch::open()?;
-        origins.register(deletions.port_id(), Origin::Flush);
-        Ok(Self {
-            dump: dump_whole_table()?,
-            deletions,
-        })
-    }
-
-    /// Counts its deletions into `echoes`.
-    fn step(&mut self, filter: &EventFilter, echoes: &mut usize) -> table::Result<Progress> {
-        let mut failed = None;
-        let deletions = &mut self.deletions;
-        let progress = self.dump.read(|entry| {
-            let Ok(flow) = entry.and_then(|message| message.flow()) else {
-                return;
-            };
-            let flow = flow.value;
-            if !filter.passes(&flow) {
-                return;
-            }
-            if deletions.is_full() {
-                delete(deletions, &mut failed);
-            }
-            *echoes += 1;
-            if let Err(error) = deletions.push(&Request::Delete(&FlowKey::exact(&flow)), ()) {
-                failed = failed.take().or(Some(error));
-            }
-        })?;
-        delete(deletions, &mut failed);
-        failed.map_or(Ok(progress), Err)
-    }
+/// Reads one portion of the table and deletes what passes the filter; counts that into `echoes`.
+fn delete_next(
+    dump: &mut Dump,
+    deletions: &mut Batch<()>,
+    filter: &EventFilter,
+    echoes: &mut usize,
+) -> table::Result<Progress> {
+    let mut failed = None;
+    let progress = dump.read(|entry| {
+        let Ok(flow) = entry.and_then(|message| message.flow()) else {
+            return;
+        };
+        let flow = flow.value;
+        if !filter.passes(&flow) {
+            return;
+        }
+        if deletions.is_full() {
+            delete(deletions, &mut failed);
+        }
+        *echoes += 1;
+        if let Err(error) = deletions.push(&Request::Delete(&FlowKey::exact(&flow)), ()) {
+            failed = failed.take().or(Some(error));
+        }
+    });
+    // Also when the reading failed: nothing is left for the next flush.
+    delete(deletions, &mut failed);
+    failed.map_or(progress, Err)
 }
 
 /// Carries out a run of deletions. Flows that ended by themselves meanwhile are no failure.
