@@ -18,6 +18,13 @@ use crate::daemon::report::{Report, Reports};
 /// Datagrams taken per turn: full ones hold some thousand flows, which take about a millisecond.
 const DATAGRAMS_PER_TURN: usize = 64;
 
+/// Datagrams taken between two looks at their bytes.
+const DATAGRAMS_PER_STEP: usize = 32;
+
+/// Bytes of datagrams after which a turn takes no more: as many as full packets of Ethernet have.
+/// The longest datagrams hold thousands of messages each.
+const BYTES_PER_TURN: usize = DATAGRAMS_PER_TURN * 1500;
+
 /// Bytes of an IPv4 header without options, and of an IPv6 header.
 const IPV4_HEADER_LEN: usize = 20;
 const IPV6_HEADER_LEN: usize = 40;
@@ -78,18 +85,18 @@ impl Link {
     /// Hands the node what has come from the peer, at most one turn's worth.
     pub fn take_datagrams(&mut self, node: &mut Node, now: Instant) -> Drain {
         let channel = self.id;
-        let drained = self.receiver.drain(DATAGRAMS_PER_TURN, |datagram| {
-            node.handle(
-                now,
-                Input::Datagram {
-                    channel,
-                    bytes: datagram.bytes,
-                },
-            );
-        });
-        Drain {
-            count: drained.datagrams,
-            more: drained.more,
+        let (mut count, mut len) = (0, 0);
+        loop {
+            let drained = self.receiver.drain(DATAGRAMS_PER_STEP, |datagram| {
+                let bytes = datagram.bytes;
+                len += bytes.len();
+                node.handle(now, Input::Datagram { channel, bytes });
+            });
+            count += drained.datagrams;
+            let more = drained.more;
+            if !more || count >= DATAGRAMS_PER_TURN || len >= BYTES_PER_TURN {
+                return Drain { count, more };
+            }
         }
     }
 
