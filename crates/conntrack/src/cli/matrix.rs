@@ -5,7 +5,7 @@
 
 use super::error::Error;
 use super::lowargs::LowArgs;
-use super::options::{Id, OPTIONS, Rule, Verb};
+use super::options::{Column, Id, OPTIONS, Rule, Verb};
 use super::protocols::{Field, Row};
 
 /// Checks the options against the command.
@@ -19,15 +19,16 @@ pub fn check(args: &LowArgs) -> Result<(), Error> {
             None => Ok(()),
         };
     };
+    let column = Column::of(verb, args.table);
     for option in &OPTIONS {
-        let rule = Rule::of(option.matrix, verb, args.table);
+        let rule = column.rule(option.matrix);
         check_one(rule, args.has(option.id), option.names[0])?;
     }
-    if Rule::of(Id::Src.row().matrix, verb, args.table) == Rule::Pair {
+    if column.rule(Id::Src.row().matrix) == Rule::Pair {
         let given = [Id::Src, Id::Dst, Id::ReplySrc, Id::ReplyDst].map(|id| args.has(id));
         check_pairs(given, [("src", "dst"), ("reply-src", "reply-dst")])?;
     }
-    check_protocol(args, verb)
+    check_protocol(args, verb, column)
 }
 
 fn check_one(rule: Rule, given: bool, name: &'static str) -> Result<(), Error> {
@@ -50,7 +51,7 @@ fn check_pairs(
     Err(Error::PairNeeded(src, dst))
 }
 
-fn check_protocol(args: &LowArgs, verb: Verb) -> Result<(), Error> {
+fn check_protocol(args: &LowArgs, verb: Verb, column: Column) -> Result<(), Error> {
     // The help of a protocol is shown whatever else was typed.
     if verb == Verb::Help {
         return Ok(());
@@ -63,11 +64,11 @@ fn check_protocol(args: &LowArgs, verb: Verb) -> Result<(), Error> {
         return Ok(());
     };
     for option in row.options() {
-        let rule = Rule::of(option.matrix, verb, args.table);
+        let rule = column.rule(option.matrix);
         check_one(rule, args.has_field(option.field), option.names[0])?;
     }
     let source = row.options().find(|option| option.field == Field::Src);
-    if source.is_some_and(|option| Rule::of(option.matrix, verb, args.table) == Rule::Pair) {
+    if source.is_some_and(|option| column.rule(option.matrix) == Rule::Pair) {
         let fields = [Field::Src, Field::Dst, Field::ReplySrc, Field::ReplyDst];
         check_pairs(fields.map(|field| args.has_field(field)), row.pairs)?;
     }

@@ -225,24 +225,32 @@ pub enum Rule {
     Rejected,
 }
 
-impl Rule {
-    /// The rule of a row for a command; a command without a column rejects everything.
-    pub fn of(matrix: &str, verb: Verb, table: Table) -> Self {
+/// The column of a command; one without a column rejects everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Column(Option<usize>);
+
+impl Column {
+    /// The column of a command.
+    pub fn of(verb: Verb, table: Table) -> Self {
         // The two lists of special entries take what the listing of the table takes.
         let table = match table {
             Table::Dying | Table::Unconfirmed => Table::Conntrack,
             Table::Conntrack | Table::Expect => table,
         };
-        let (verb, table) = match verb {
+        let key = match verb {
             Verb::Count | Verb::Stats => (Verb::Count, Table::Conntrack),
             _ => (verb, table),
         };
-        let column = COLUMNS.iter().position(|known| *known == (verb, table));
-        match column.and_then(|column| matrix.as_bytes().get(column)) {
-            Some(b'R') => Self::Required,
-            Some(b'o' | b'x') => Self::Allowed,
-            Some(b'P') => Self::Pair,
-            _ => Self::Rejected,
+        Self(COLUMNS.iter().position(|known| *known == key))
+    }
+
+    /// The rule of a row for the command.
+    pub fn rule(self, matrix: &str) -> Rule {
+        match self.0.and_then(|column| matrix.as_bytes().get(column)) {
+            Some(b'R') => Rule::Required,
+            Some(b'o' | b'x') => Rule::Allowed,
+            Some(b'P') => Rule::Pair,
+            _ => Rule::Rejected,
         }
     }
 }

@@ -38,17 +38,6 @@ impl Key {
         one.into_iter().chain(many.iter().copied())
     }
 
-    const fn short(self) -> Option<u8> {
-        match self {
-            Self::Command(command) => Some(command.short),
-            Self::Option(option) => match option.short {
-                LONG_ONLY => None,
-                letter => Some(letter),
-            },
-            Self::Protocol(_) => None,
-        }
-    }
-
     /// Whether the name can be abbreviated.
     fn can_be_short(self) -> bool {
         match self {
@@ -67,6 +56,19 @@ impl Key {
             (Self::Command(_) | Self::Option(_) | Self::Protocol(_), _) => false,
         }
     }
+}
+
+/// The command or option of this letter.
+fn by_letter(letter: char) -> Option<Key> {
+    let mut options = OPTIONS.iter();
+    let mut commands = COMMANDS.iter();
+    options
+        .find(|option| option.short != LONG_ONLY && char::from(option.short) == letter)
+        .map(Key::Option)
+        .or_else(|| {
+            let command = commands.find(|command| char::from(command.short) == letter);
+            command.map(Key::Command)
+        })
 }
 
 /// One option as it was typed.
@@ -162,9 +164,8 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
         let mut letters = self.cluster.chars();
         let letter = letters.next();
         let rest = letters.as_str();
-        let key = self
-            .known()
-            .find(|key| key.short().map(char::from) == letter)
+        let key = letter
+            .and_then(by_letter)
             .ok_or_else(|| Error::UnknownOption(self.current_word()))?;
         self.cluster = rest;
         let attached = !rest.is_empty();
@@ -201,10 +202,7 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
 
     /// The option of this name, or the only one whose names start with it.
     fn by_name(&self, name: &str) -> Option<Key> {
-        let mut exact = self
-            .known()
-            .filter(|key| key.names().any(|known| known == name));
-        if let Some(key) = exact.next() {
+        if let Some(key) = self.by_whole_name(name) {
             return Some(key);
         }
         let mut candidates = self
@@ -215,6 +213,25 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
         candidates
             .all(|other| other.same_as(first))
             .then_some(first)
+    }
+
+    /// The option of exactly this name. Names are unique but for those that protocols share, and
+    /// files of a hundred thousand lines are read with this: the likely ones go first.
+    fn by_whole_name(&self, name: &str) -> Option<Key> {
+        let mut of_protocols = self.rows.iter().flat_map(|row| row.options());
+        let mut options = OPTIONS.iter();
+        let mut commands = COMMANDS.iter();
+        of_protocols
+            .find(|option| option.names.contains(&name))
+            .map(Key::Protocol)
+            .or_else(|| {
+                let option = options.find(|option| option.names.contains(&name));
+                option.map(Key::Option)
+            })
+            .or_else(|| {
+                let command = commands.find(|command| command.name == name);
+                command.map(Key::Command)
+            })
     }
 
     fn needed_word(&mut self) -> Result<&'a str, Error> {

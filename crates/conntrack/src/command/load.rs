@@ -162,7 +162,10 @@ impl Loading {
             let item = Item {
                 line: number,
                 or_update: *or_update,
-                related: flow.clone().filter(|flow| flow.rest.master.is_some()),
+                related: flow
+                    .as_ref()
+                    .filter(|flow| flow.rest.master.is_some())
+                    .cloned(),
             };
             return match flow.as_deref() {
                 Some(flow) => self.create(item, flow),
