@@ -89,6 +89,11 @@ impl Tracked {
         }
     }
 
+    /// The kernel's number of the flow, where it is known.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.id.map(NonZeroU32::get)
+    }
+
     /// Whether the peer has to be sent a NEW.
     pub(crate) fn announces_new(&self) -> bool {
         self.life == Life::New || self.replace != Replace::No
@@ -127,8 +132,8 @@ pub(crate) struct Internal {
     given_up_dead: usize,
     generation: u8,
     reading: bool,
-    /// What a new flow needs whose tuple we do not know of.
-    replace_of_new: Replace,
+    /// What a new flow needs whose tuple we do not know of; `None` as long as that is open.
+    replace_of_new: Option<Replace>,
 }
 
 impl Internal {
@@ -143,18 +148,18 @@ impl Internal {
             given_up_dead: 0,
             generation: 0,
             reading: false,
-            replace_of_new: Replace::UntilAcknowledged,
+            replace_of_new: None,
         }
     }
 
     /// The peer has started after us: what it knows of our flows it knows from this life of ours.
-    pub(crate) const fn peer_is_younger(&mut self) {
-        self.replace_of_new = Replace::UntilSent;
+    pub(crate) fn peer_is_younger(&mut self) {
+        self.replace_of_new.get_or_insert(Replace::UntilSent);
     }
 
-    /// The peer may remember flows that we do not.
+    /// The peer may remember flows that we do not, from now on.
     pub(crate) const fn peer_remembers(&mut self) {
-        self.replace_of_new = Replace::UntilAcknowledged;
+        self.replace_of_new = Some(Replace::UntilAcknowledged);
     }
 
     /// The kernel has a new flow: what was known under its tuple is forgotten. `None` if there is
@@ -167,7 +172,10 @@ impl Internal {
     ) -> Option<Slot> {
         match self.table.find(&Key::of_flow(flow)) {
             Some(slot) => self.replace(slot, flow, now, stats),
-            None => self.create(flow, now, self.replace_of_new, stats),
+            None => {
+                let replace = self.replace_of_new.unwrap_or(Replace::UntilAcknowledged);
+                self.create(flow, now, replace, stats)
+            }
         }
     }
 

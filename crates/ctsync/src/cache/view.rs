@@ -94,7 +94,10 @@ impl<'a> FlowView<'a> {
             Life::Dead => return None,
         };
         Some(Self {
-            flow: tracked.entry.flow(),
+            flow: Flow {
+                id: tracked.id(),
+                ..tracked.entry.flow()
+            },
             created: tracked.entry.created(),
             updated: tracked.entry.updated(),
             state,

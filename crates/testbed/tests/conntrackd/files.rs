@@ -9,7 +9,7 @@ use testbed::Implementation::{self, Ours, Stock};
 use testbed::{Command, Conntrackd, Error, IpVersion, Program, Result, SyncPair, wait_until};
 
 use super::process::Setting;
-use super::{Extra, PATIENCE, Pair, mark, wait_for_line};
+use super::{Extra, PATIENCE, Pair, hear, mark, wait_for_line};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -133,8 +133,6 @@ fn the_log_of_the_system_gets_the_text() -> Result<()> {
     for (setting, priority) in [("on", 3 * 8 + 5), ("local3", 19 * 8 + 5)] {
         let setting = Setting::new(&format!("General {{ Syslog {setting} }}"))?;
         let log = UnixDatagram::bind(setting.file("syslog")).map_err(Error::io("binding"))?;
-        let limit = log.set_read_timeout(Some(PATIENCE));
-        limit.map_err(Error::io("a time limit"))?;
         // A /dev of its own, in which the system's log is our socket.
         let script = format!(
             "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && \
@@ -147,9 +145,7 @@ fn the_log_of_the_system_gets_the_text() -> Result<()> {
         let daemon = setting.network.a.spawn(command.arg(script))?;
         let mut heard = Vec::new();
         loop {
-            let mut buffer = [0; 2048];
-            let len = log.recv(&mut buffer).map_err(Error::io("hearing"))?;
-            let line = String::from_utf8_lossy(&buffer[..len]).into_owned();
+            let line = hear(&log)?;
             let is_last = line.contains("-- starting in console mode --");
             heard.push(line);
             if is_last {

@@ -17,6 +17,8 @@ mod refusal;
 mod replication;
 
 use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use testbed::{
@@ -140,6 +142,19 @@ fn load(node: &Namespace, flows: &[&str]) -> Result<()> {
         node.run(format!("/usr/sbin/conntrack -I {flow}"))?;
     }
     Ok(())
+}
+
+/// Waits for the next datagram of a socket, as text.
+fn hear(socket: &UnixDatagram) -> Result<String> {
+    let set = socket.set_nonblocking(true);
+    set.map_err(Error::io("a non-blocking socket"))?;
+    let mut buffer = [0; 2048];
+    let len = wait_for("a datagram", PATIENCE, || match socket.recv(&mut buffer) {
+        Ok(len) => Ok(Progress::Done(len)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Progress::Waiting(String::new())),
+        Err(error) => Err(Error::io("receiving")(error)),
+    })?;
+    Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
 }
 
 fn group(number: u16, size: u32) -> Group {

@@ -127,7 +127,9 @@ fn the_foreground_logs_on_the_terminal() -> Result<()> {
     daemon.wait_for_line("[notice] -- starting in console mode --", PATIENCE)?;
     daemon.signal(rustix::process::Signal::INT);
     assert_eq!(daemon.wait(PATIENCE)?, 0);
-    daemon.wait_for_line("[notice] ---- shutdown received ----", PATIENCE)?;
+    // The process is gone, its last words may still be on their way.
+    let last = "[notice] ---- shutdown received ----";
+    super::wait_for_line(daemon.log(), testbed::Mark::default(), last)?;
     assert!(!setting.file("lock").exists() && !setting.file("control").exists());
     Ok(())
 }
@@ -191,13 +193,7 @@ fn a_scheduler_that_is_refused_is_a_warning() -> Result<()> {
 fn the_service_manager_is_told() -> Result<()> {
     let setting = Setting::new("General { Systemd on }")?;
     let manager = UnixDatagram::bind(setting.file("notify")).map_err(Error::io("binding"))?;
-    let limit = manager.set_read_timeout(Some(PATIENCE));
-    limit.map_err(Error::io("a time limit"))?;
-    let hear = || -> Result<String> {
-        let mut buffer = [0; 256];
-        let len = manager.recv(&mut buffer).map_err(Error::io("hearing"))?;
-        Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
-    };
+    let hear = || super::hear(&manager);
     let command = setting
         .command("")?
         .env("NOTIFY_SOCKET", setting.file("notify"));
