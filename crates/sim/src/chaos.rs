@@ -1,4 +1,7 @@
 //! What befalls the pair: traffic, incidents, and the operator's scripts.
+//!
+//! A run has phases: the daemons meet, chaos, healing, and then the questions: what has settled by
+//! itself, what after a bulk, and what survives a last failover.
 
 use std::time::Duration;
 

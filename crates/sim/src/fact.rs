@@ -1,4 +1,7 @@
 //! What checkers get to see: things that happened, seen from outside the nodes.
+//!
+//! A fact is told after the world has been changed by it, unless it says otherwise; the scene shows
+//! where and what is around.
 
 use ctsync::{ClientId, CommitReport, Instant, Notice, OpId, Refusal, Request};
 

@@ -1,4 +1,7 @@
 //! The dedicated link: two directions, each of which delays, loses, doubles and reorders.
+//!
+//! It keeps nothing: for each datagram it says when copies of it arrive, and the schedule does the
+//! rest.
 
 use std::time::Duration;
 

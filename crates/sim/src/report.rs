@@ -1,4 +1,7 @@
 //! What a run has found.
+//!
+//! A report holds the first few violations, a fingerprint by which two runs are compared, and how
+//! much happened, so that a world in which nothing happens is not taken for a sound one.
 
 use std::fmt;
 

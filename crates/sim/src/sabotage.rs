@@ -1,5 +1,7 @@
-//! Lies of the world itself, to see that the checkers notice: a checker that cannot fail proves
-//! nothing. No scenario but those of the tests has one.
+//! Lies of the world itself, to see that the checkers notice.
+//!
+//! A checker that cannot fail proves nothing. Each lie is one kind of fault that a node could have;
+//! no scenario but those of the tests has one.
 
 use std::collections::BTreeMap;
 

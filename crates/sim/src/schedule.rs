@@ -1,4 +1,7 @@
 //! What is still to happen: ordered by time, and at equal times by the order of planning.
+//!
+//! So the order never depends on anything but the seed. What is planned cannot be withdrawn; what
+//! concerns a daemon is void when that daemon's life has ended.
 
 use std::collections::BTreeMap;
 

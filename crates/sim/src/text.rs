@@ -1,4 +1,6 @@
 //! Short lines for the trace.
+//!
+//! Made only when a trace was asked for; nothing depends on them.
 
 use ctsync::wire::{Control, FlowMessage, Kind, Message, split};
 use flow::Flow;

@@ -1,5 +1,7 @@
 //! Bounds hold: datagrams fit the link, caches and queues keep their limits, a node neither spins
 //! nor floods nor falls silent.
+//!
+//! The limits are the settings of the scenario; those of time are far above what a node needs.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Nothing resurrected: a flow whose end has arrived never comes back from that life.
+//!
+//! The tuple may of course be used again; the history tells its lives apart.
 
 use std::collections::BTreeMap;
 
