@@ -1,4 +1,5 @@
-//! The command line: listing all flows and the floor below it, finding one, loading a file.
+//! The command line: listing all flows in every format and the floor below it, finding one,
+//! loading a file.
 //!
 //! What is loaded is what stock saves, so both read the same lines.
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use testbed::{Error, Folder, Implementation, Namespace, Program, Result};
 
 use super::options::Options;
-use super::sample::{Metric, Sample, Subject, time};
+use super::sample::{Format, Metric, Sample, Subject, Times, time};
 use super::{empty, fill, floor};
 
 /// A command takes a few seconds at most: many fit.
@@ -42,6 +43,11 @@ pub fn measure(options: &Options) -> Result<Vec<Sample>> {
             add(subject, Metric::ListWall, list.wall);
             add(subject, Metric::ListUser, list.user);
             add(subject, Metric::ListSystem, list.system);
+            for format in Format::ALL {
+                let listing = list_as(&full, *implementation, format)?;
+                add(subject, Metric::FormatWall(format), listing.wall);
+                add(subject, Metric::FormatCpu(format), listing.cpu());
+            }
             let find = time(&full, &program, &["-L", "-p", "tcp", "--sport", PORT])?;
             add(subject, Metric::FindWall, find.wall);
             add(subject, Metric::FindCpu, find.cpu());
@@ -54,6 +60,16 @@ pub fn measure(options: &Options) -> Result<Vec<Sample>> {
     }
     empty(&full)?;
     Ok(samples)
+}
+
+/// A listing in a format, or in the one that stands for it.
+fn list_as(node: &Namespace, implementation: Implementation, format: Format) -> Result<Times> {
+    let word = match (implementation, format) {
+        (Implementation::Stock, Format::Json) => Format::Xml.word(),
+        _ => format.word(),
+    };
+    let program = implementation.path(Program::Conntrack)?;
+    time(node, &program, &["-L", "-o", word])
 }
 
 /// A measurement of less than all flows would mislead.

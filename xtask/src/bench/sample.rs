@@ -18,6 +18,10 @@ pub enum Metric {
     ListUser,
     /// Its time in the kernel.
     ListSystem,
+    /// A listing in another format, from start to end.
+    FormatWall(Format),
+    /// Its CPU.
+    FormatCpu(Format),
     /// A listing of the one flow that matches, from start to end.
     FindWall,
     /// Its CPU.
@@ -44,6 +48,34 @@ pub enum Metric {
     CommitWall,
     /// CPU of the committing daemon.
     CommitCpu,
+}
+
+/// A format of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// With the layer 3 protocol.
+    Extended,
+    /// Elements.
+    Xml,
+    /// Commands.
+    Save,
+    /// Objects; stock, which has none, shows XML instead.
+    Json,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Extended, Self::Xml, Self::Save, Self::Json];
+
+    /// The word of `-o`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Extended => "extended",
+            Self::Xml => "xml",
+            Self::Save => "save",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// Whose number it is.
@@ -77,6 +109,8 @@ impl Metric {
             Self::ListWall
             | Self::ListUser
             | Self::ListSystem
+            | Self::FormatWall(_)
+            | Self::FormatCpu(_)
             | Self::FindWall
             | Self::FindCpu
             | Self::LoadWall
@@ -90,8 +124,10 @@ impl Metric {
     }
 
     /// The name for machines.
-    fn key(self) -> &'static str {
-        match self {
+    fn key(self) -> String {
+        let name = match self {
+            Self::FormatWall(format) => return format!("list_{}_wall", format.word()),
+            Self::FormatCpu(format) => return format!("list_{}_cpu", format.word()),
             Self::ListWall => "list_wall",
             Self::ListUser => "list_user",
             Self::ListSystem => "list_system",
@@ -108,7 +144,8 @@ impl Metric {
             Self::Overruns => "replicate_overruns",
             Self::CommitWall => "commit_wall",
             Self::CommitCpu => "commit_cpu",
-        }
+        };
+        name.to_owned()
     }
 }
 

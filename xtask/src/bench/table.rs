@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use testbed::Implementation;
 
-use super::sample::{Metric, Sample, Subject};
+use super::sample::{Format, Metric, Sample, Subject};
 
 /// A table: its heading and its rows.
 struct Table {
@@ -21,6 +21,19 @@ const TABLES: &[Table] = &[
             (Metric::ListWall, "wall"),
             (Metric::ListUser, "user CPU"),
             (Metric::ListSystem, "system CPU"),
+        ],
+    },
+    Table {
+        heading: "conntrack -L -o (json beside stock's xml)",
+        rows: &[
+            (Metric::FormatWall(Format::Extended), "extended, wall"),
+            (Metric::FormatCpu(Format::Extended), "extended, CPU"),
+            (Metric::FormatWall(Format::Xml), "xml, wall"),
+            (Metric::FormatCpu(Format::Xml), "xml, CPU"),
+            (Metric::FormatWall(Format::Save), "save, wall"),
+            (Metric::FormatCpu(Format::Save), "save, CPU"),
+            (Metric::FormatWall(Format::Json), "json, wall"),
+            (Metric::FormatCpu(Format::Json), "json, CPU"),
         ],
     },
     Table {
