@@ -104,6 +104,9 @@ impl Kernel {
             reports.push(Report::Filtering);
         }
         let len = events.receive_buffer()?;
+        if configured.is_none() && general.netlink_buffer_size > 0 {
+            reports.push(Report::EventBufferIgnored);
+        }
         reports.push(Report::EventBuffer(len));
         Ok(Self {
             events,

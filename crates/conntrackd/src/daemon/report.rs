@@ -48,6 +48,8 @@ pub enum Report {
     ReliableEvents,
     /// Events are filtered.
     Filtering,
+    /// The configured receive buffer of events has no effect.
+    EventBufferIgnored,
     /// The receive buffer of events has this many bytes.
     EventBuffer(usize),
     /// The receive buffer of events was doubled to this many bytes.
@@ -79,6 +81,7 @@ impl Report {
                 Level::Error
             }
             Self::EventBufferAtLimit
+            | Self::EventBufferIgnored
             | Self::LinkRefused(_)
             | Self::SchedulerRefused(_)
             | Self::EventsOnDemand
@@ -129,6 +132,7 @@ impl Report {
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
+            | Self::EventBufferIgnored
             | Self::SchedulerRefused(_)
             | Self::EventsOnDemand
             | Self::EventsOff => None,
@@ -159,6 +163,7 @@ impl Report {
             Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
             Self::Filtering => "using user-space event filtering".into(),
+            Self::EventBufferIgnored => IGNORED.into(),
             Self::EventBuffer(len) => {
                 format!("netlink event socket buffer size has been set to {len} bytes").into()
             }
@@ -194,6 +199,9 @@ const AT_LIMIT: &str = "netlink event socket buffer size cannot be doubled furth
     exceed NetlinkBufferSizeMaxGrowth. We are likely to be losing events, this may lead to \
     unsynchronized replicas. Please, consider increasing netlink socket buffer size via \
     NetlinkBufferSize and NetlinkBufferSizeMaxGrowth clauses in conntrackd.conf";
+
+const IGNORED: &str = "NetlinkBufferSize is greater than NetlinkBufferSizeMaxGrowth and has no effect; \
+    set NetlinkBufferSizeMaxGrowth at least as high";
 
 const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel tells nothing of \
     flows that are older than this daemon; set it to 1 to have them replicated";

@@ -102,7 +102,7 @@ rows! {
     commit_of_all: Row {
         at: At::B,
         command: "-c",
-        log: &["committing all external caches", "Committed 2000 new entries", "commit has taken 0."],
+        log: &["committing all external caches", "Committed 2000 new entries", "commit has taken "],
         at_once: &[(KernelB, FLOWS)],
         later: &[(InternalB, FLOWS), (ExternalB, FLOWS)],
         ..ROW
@@ -110,7 +110,7 @@ rows! {
     commit_of_flows: Row {
         at: At::B,
         command: "-c ct",
-        log: &["committing conntrack cache", "Committed 2000 new entries", "commit has taken 0."],
+        log: &["committing conntrack cache", "Committed 2000 new entries", "commit has taken "],
         at_once: &[(KernelB, FLOWS)],
         ..ROW
     };

@@ -1,9 +1,9 @@
 //! Events that the kernel drops: they are counted, and what they would have told is found out by
 //! reading the table.
 
-use testbed::{Conntrackd, Mark, Result};
+use testbed::{Conntrackd, Mark, Progress, Result, wait_for};
 
-use super::{Extra, Pair, group, load, runtime, wait_for_line, wait_for_number};
+use super::{Extra, PATIENCE, Pair, group, load, runtime, wait_for_line, wait_for_number};
 
 /// A small buffer that may double once.
 const SMALL: &str = "General { NetlinkBufferSize 65536 NetlinkBufferSizeMaxGrowth 131072 \
@@ -113,5 +113,59 @@ fn reliable_delivery_loses_nothing() -> Result<()> {
     group(1, 2_000).delete(node)?;
     wait_for_number("the end of all flows", 0, || Ok(pair.a.internal()?.len()))?;
     assert_eq!(runtime(&pair.a, "netlink overrun:")?, 0);
+    Ok(())
+}
+
+#[test]
+fn overruns_without_end_do_not_put_off_the_reading() -> Result<()> {
+    let extra = Extra {
+        a: SMALL,
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    let node = &pair.network.a;
+    let repaired = "resync with kernel table: events were lost";
+    wait_for("a reading between overruns", PATIENCE, || {
+        if pair.a.log().find(Mark::default(), repaired).is_some() {
+            return Ok(Progress::Done(()));
+        }
+        // Far less than the second after which the table is read.
+        while_stopped(&pair.a, || {
+            group(1, 400).create(node)?;
+            group(1, 400).delete(node)
+        })?;
+        Ok(Progress::Waiting("not yet".into()))
+    })
+}
+
+#[test]
+fn a_commit_does_not_drown_the_events() -> Result<()> {
+    // Room for some 1,600 events; the second commit causes 40,000.
+    let extra = Extra {
+        b: "General { NetlinkBufferSize 2097152 NetlinkBufferSizeMaxGrowth 2097152 }",
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    group(1, 20_000).create(&pair.network.a)?;
+    pair.wait_until_replicated(20_000)?;
+    for _ in 0..2 {
+        pair.b.client("-c")?;
+    }
+    pair.b.client("-F")?;
+    wait_for_number("the end of all flows", 0, || Ok(pair.b.internal()?.len()))?;
+    assert_eq!(runtime(&pair.b, "netlink overrun:")?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_buffer_without_effect_is_told() -> Result<()> {
+    let extra = Extra {
+        a: "General { NetlinkBufferSize 65536 NetlinkBufferSizeMaxGrowth 4096 }",
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    let line = "NetlinkBufferSize is greater than NetlinkBufferSizeMaxGrowth and has no effect";
+    wait_for_line(pair.a.log(), Mark::default(), line)?;
+    assert!(runtime(&pair.a, "current buffer size (in bytes):")? > 1024 * 1024);
     Ok(())
 }

@@ -5,8 +5,8 @@ use testbed::Implementation::Ours;
 use testbed::{Conntrackd, IpVersion, Mark, Result, SyncPair, wait_until};
 
 use super::{
-    Extra, PATIENCE, Pair, group, mark, runtime, wait_for_line, wait_for_lines, wait_for_number,
-    wait_until_equal,
+    Extra, PATIENCE, Pair, group, load, mark, runtime, wait_for_line, wait_for_lines,
+    wait_for_number, wait_until_equal,
 };
 
 #[test]
@@ -38,6 +38,46 @@ fn a_commit_or_a_flush_of_the_internal_cache_calls_off_a_purge() -> Result<()> {
         assert_eq!(again, calls_off, "{command}");
     }
     Ok(())
+}
+
+#[test]
+fn a_commit_ends_whatever_the_size_of_the_table() -> Result<()> {
+    // With up to 8192 buckets stock never notices that its commit has ended.
+    let extra = Extra {
+        b: "General { HashSize 64 }",
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    group(1, 300).create(&pair.network.a)?;
+    pair.wait_until_replicated(300)?;
+    for _ in 0..2 {
+        let since = mark(&pair.b)?;
+        pair.b.client("-c")?;
+        wait_for_line(pair.b.log(), since, "Committed 300 new entries")?;
+    }
+    let since = mark(&pair.b)?;
+    pair.b.client("-f")?;
+    wait_for_line(pair.b.log(), since, "[notice] flushing caches")?;
+    Ok(())
+}
+
+#[test]
+fn flows_that_differ_in_zone_or_key_only_are_not_mixed_up() -> Result<()> {
+    let pair = Pair::ours(Extra::default())?;
+    let flows = [
+        "-p gre -s 10.8.0.1 -d 192.0.2.1 --srckey 1 --dstkey 2 -t 600",
+        "-p gre -s 10.8.0.1 -d 192.0.2.1 --srckey 3 --dstkey 4 -t 600",
+        "-p udp -s 10.8.0.1 -d 192.0.2.1 --sport 1 --dport 2 -w 1 -t 600",
+        "-p udp -s 10.8.0.1 -d 192.0.2.1 --sport 1 --dport 2 -w 2 -t 600",
+        "-p udp -s 10.8.0.1 -d 192.0.2.1 --sport 1 --dport 2 -t 600",
+    ];
+    load(&pair.network.a, &flows)?;
+    wait_for_number("the flows", flows.len(), || Ok(pair.a.internal()?.len()))?;
+    // The link knows no keys of GRE, so that two flows are one there.
+    wait_for_number("the flows at B", 4, || Ok(pair.b.external()?.len()))?;
+    pair.network.a.run("/usr/sbin/conntrack -D -w 1")?;
+    wait_for_number("the others", 4, || Ok(pair.a.internal()?.len()))?;
+    wait_for_number("the others at B", 3, || Ok(pair.b.external()?.len()))
 }
 
 #[test]
@@ -186,12 +226,10 @@ fn a_kernel_that_does_not_tell_is_told_of() -> Result<()> {
 fn the_log_tells_of_the_peer() -> Result<()> {
     let mut pair = Pair::ours(Extra::default())?;
     let log = |pair: &Pair| pair.a.log().clone();
+    let answered = "the peer answers: flows are replicated";
     let opened = "dedicated link: UDP port 3780 on sync, 192.168.100.1 to 192.168.100.2";
-    wait_for_lines(
-        &log(&pair),
-        Mark::default(),
-        &[opened, "the peer answers: flows are replicated"],
-    )?;
+    wait_for_lines(&log(&pair), Mark::default(), &[opened, answered])?;
+    wait_for_line(pair.b.log(), Mark::default(), answered)?;
     let since = mark(&pair.a)?;
     pair.network.set_connected(false)?;
     wait_for_lines(
