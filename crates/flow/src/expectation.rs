@@ -1,4 +1,7 @@
 //! Expectations: flows the kernel is told to wait for.
+//!
+//! An expectation is not a flow: it has a mask over its tuple instead of a second direction, and it
+//! ends when the flow comes. It always has a master, the flow that announced it.
 
 use crate::flow::{Name, Zone};
 use crate::tuple::{Dir, Tuple};

@@ -1,4 +1,7 @@
 //! Address families and layer 4 protocol numbers.
+//!
+//! A protocol is its number, also one without a name here: the kernel tracks all of them. Names are
+//! those that `conntrack` shows, not those of the system's database.
 
 use core::fmt;
 

@@ -1,4 +1,7 @@
 //! Status bits of a flow (`enum ip_conntrack_status`).
+//!
+//! A newtype over the kernel's word rather than a set of flags: a kernel newer than this program may
+//! set a bit that has no name here, and that one has to survive a round trip.
 
 use core::fmt;
 use core::ops::{BitAnd, BitOr, Not};

@@ -1,4 +1,7 @@
-//! What of the entries is shown, and how it looks.
+//! What of the entries is shown, and how it looks: what `-o` means.
+//!
+//! Which words go together was checked when they were read. A word that says nothing about a
+//! command is accepted and has no effect there, as in stock.
 
 use std::rc::Rc;
 
