@@ -22,6 +22,9 @@ const INPUTS_PER_MILLISECOND_MAX: u32 = 2_000;
 /// Datagrams in a second in which nothing happens.
 const IDLE_DATAGRAMS_MAX: u32 = 6;
 
+/// Messages that a resend queue holds whatever the settings say.
+const RESEND_QUEUE_LEN_MIN: usize = 4_096;
+
 /// What was seen of a host lately.
 #[derive(Debug, Default)]
 struct Lately {
@@ -152,10 +155,11 @@ fn sizes(scene: &Scene<'_>, say: &mut dyn FnMut(String)) {
             gauges.external_len,
             settings.cache_len_max,
         ),
+        // The node does not go below a minimum of its own.
         (
             "messages in the resend queue",
             gauges.resend_queue_len,
-            settings.resend_queue_len_max,
+            settings.resend_queue_len_max.max(RESEND_QUEUE_LEN_MIN),
         ),
     ];
     for (what, len, limit) in limits {
