@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_as_long_as_it_has_to_be() {
+        // Stock has 1024 bytes for a line (compat: daemon-52).
+        let context = "c".repeat(5_000);
+        let mut flow = flow();
+        flow.secctx = Some(flow::Name::new(context.as_bytes()));
+        let line = flow_line(&flow);
+        assert!(line.contains(&context), "{} bytes", line.len());
+    }
+
+    #[test]
     fn the_log_names_a_flow_with_its_life() {
         let line = flow_line(&flow());
         assert!(line.starts_with("tcp      6 99 ESTABLISHED src=10.1.1.3 "));
