@@ -46,10 +46,13 @@ impl Schema<'_> {
                     true
                 }
                 "additionalProperties" => {
-                    assert_eq!(rule, false);
                     let known = schema.get("properties").expect("properties");
-                    let mut names = value.as_object().into_iter().flatten();
-                    names.all(|(name, _)| known.get(name).is_some())
+                    let members = value.as_object().into_iter().flatten();
+                    let mut others = members.filter(|(name, _)| known.get(name).is_none());
+                    match rule {
+                        Value::Bool(false) => others.next().is_none(),
+                        rule => others.all(|(_, other)| self.check(other, rule).is_ok()),
+                    }
                 }
                 "required" => {
                     let mut names = rule.as_array().into_iter().flatten();
@@ -110,6 +113,29 @@ fn is_moment(text: &str) -> bool {
         .map(|c| if c.is_ascii_digit() { '0' } else { c })
         .collect();
     shape == "0000-00-00T00:00:00.000000000Z"
+}
+
+/// What `-C` and `-S` show; the program's own tests compare the lines.
+#[test]
+fn the_schema_knows_numbers_too() {
+    let schema: Value = serde_json::from_str(super::SCHEMA).unwrap();
+    for (line, fits) in [
+        (r#"{"entries":7,"entries_max":262144}"#, true),
+        (r#"{"expectations":0}"#, true),
+        (
+            r#"{"cpu":0,"found":0,"insert_failed":18446744073709551615}"#,
+            true,
+        ),
+        (r#"{"cpu":1,"expect_new":0}"#, true),
+        (r#"{"cpu":0,"found":"0"}"#, false),
+        (r#"{"found":0}"#, false),
+        (r#"{"entries":-1}"#, false),
+        ("{}", false),
+        ("7", false),
+    ] {
+        let value = serde_json::from_str(line).unwrap();
+        assert_eq!(check(&value, &schema).is_ok(), fits, "{line}");
+    }
 }
 
 #[test]
