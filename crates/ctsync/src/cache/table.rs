@@ -27,6 +27,11 @@ pub struct Slot(pub(crate) u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(u32);
 
+impl Cursor {
+    /// Before the first slot.
+    pub const START: Self = Self(0);
+}
+
 const CHUNK_LEN: usize = 1024;
 const SHARDS: usize = 64;
 

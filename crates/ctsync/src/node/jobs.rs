@@ -13,6 +13,7 @@ use crate::commit::Next;
 use crate::input::{DumpReason, OpId};
 use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
+use crate::time::Instant;
 
 /// Slots passed in one step of a bulk.
 const BULK_STEP: u32 = 512;
@@ -73,7 +74,7 @@ impl Node {
         self.budget.jobs = false;
         self.step_sweep();
         self.step_bulk();
-        self.sender.repair(&mut self.internal);
+        self.sender.repair(&mut self.internal, self.now);
         true
     }
 
@@ -90,7 +91,12 @@ impl Node {
             || bulk_runs
             || commit_runs
             || self.sweep.is_some()
-            || self.sender.wants_repair(&self.internal)
+            || self.repair_at().is_some_and(|at| at <= self.now)
+    }
+
+    /// When what fell out of the resend queue may be queued again.
+    pub(super) fn repair_at(&self) -> Option<Instant> {
+        self.sender.repair_at(&self.internal)
     }
 
     /// The peer wants a bulk. It gets one a second at most, however often it asks.

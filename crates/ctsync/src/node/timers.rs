@@ -96,6 +96,7 @@ impl Node {
             self.timers.purge_at,
             self.timers.startup_resync.map(|it| it.at),
             self.silent_at(),
+            self.repair_at(),
             self.timers
                 .peer_bulk_at
                 .filter(|_| self.timers.peer_bulk_wanted),

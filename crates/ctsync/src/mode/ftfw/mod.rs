@@ -7,6 +7,7 @@
 //! written at each place.
 
 pub(crate) mod receiver;
+mod repair;
 pub(crate) mod sender;
 
 use core::time::Duration;

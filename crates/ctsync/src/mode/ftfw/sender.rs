@@ -23,13 +23,11 @@ use crate::wire::{Control, Flags, SeqRange};
 use flow::EventKind;
 
 use super::DATAGRAM_LIFE_MAX;
+use super::repair::Repair;
 
 /// Time for which an unacknowledged message may lie behind acknowledged ones: enough for a lost
 /// acknowledgement to be asked for and to come again.
 const STALE_AFTER: Duration = Duration::from_secs(2);
-
-/// Slots looked at per step in search of what fell out of the resend queue.
-const REPAIR_STEP: u32 = 4096;
 
 /// Whether the peer has answered our greeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +42,7 @@ enum Greeting {
 
 /// What became of our request for a bulk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resync {
+pub(super) enum Resync {
     /// There is none, or the peer has it.
     Idle,
     /// In the transmit queue.
@@ -95,8 +93,8 @@ pub(crate) struct Sender {
     /// Highest number that the peer has shown to know.
     known_to_peer: Option<Seq>,
     stale: Option<Stale>,
-    repair: Option<Cursor>,
-    resync: Resync,
+    pub(super) repair: Repair,
+    pub(super) resync: Resync,
     /// When what was unacknowledged was sent again because the peer greeted.
     greeted_at: Option<Instant>,
 }
@@ -111,7 +109,7 @@ impl Sender {
             resend,
             known_to_peer: None,
             stale: None,
-            repair: None,
+            repair: Repair::new(),
             resync: Resync::Idle,
             greeted_at: None,
         }
@@ -327,50 +325,6 @@ impl Sender {
         Packed::Empty
     }
 
-    /// Whether flows that fell out of the resend queue can be queued again.
-    pub(crate) fn wants_repair(&self, cache: &Internal) -> bool {
-        let resync = matches!(self.resync, Resync::GivenUp(_));
-        (cache.given_up > 0 || resync) && self.repair_room() > 0
-    }
-
-    /// How many flows may be queued again: the resend queue is filled by half only, so that what
-    /// happens now does not push them out once more.
-    fn repair_room(&self) -> usize {
-        let half = (self.resend.len_max() / 2).max(1);
-        half.saturating_sub(self.resend.flows_len() + self.queue.len())
-    }
-
-    /// Looks for flows that fell out of the resend queue and queues them again, as many as there
-    /// is room for.
-    pub(crate) fn repair(&mut self, cache: &mut Internal) {
-        let mut room = self.repair_room();
-        if room > 0 && matches!(self.resync, Resync::GivenUp(_)) {
-            self.requeue_control(Item::Control(Control::Resync));
-        }
-        if cache.given_up == 0 || room == 0 {
-            return;
-        }
-        // At the end of the table the next search begins at its start.
-        let cursor = self.repair.take().unwrap_or_default();
-        let Some((slots, next)) = cache.walk(cursor, REPAIR_STEP) else {
-            return;
-        };
-        for slot in slots {
-            let given_up = |tracked: &Tracked| tracked.place == Place::GivenUp;
-            if !cache.table.get(slot).is_some_and(given_up) {
-                continue;
-            }
-            if room == 0 {
-                // This step is begun again when there is room.
-                self.repair = Some(cursor);
-                return;
-            }
-            self.announce(cache, slot);
-            room -= 1;
-        }
-        self.repair = Some(next);
-    }
-
     /// Forgets all flows; the cache is emptied too.
     pub(crate) fn forget_flows(&mut self) {
         self.queue.retain(false, |_| true);
@@ -444,7 +398,7 @@ impl Sender {
         }
     }
 
-    fn requeue_control(&mut self, item: Item) {
+    pub(super) fn requeue_control(&mut self, item: Item) {
         if let Item::Control(control) = item {
             if control == Control::Resync {
                 self.resync = Resync::Queued;
