@@ -4,7 +4,7 @@
 //! flows), one run of changes (100 requests). The loop calls the steps in turn, so that none of
 //! them keeps an event waiting.
 //!
-//! What we change comes back as events, too. A turn reads as many events more as its predecessor
+//! What we change comes back as events, too (compat: daemon-12). A turn reads as many events more as its predecessor
 //! made: otherwise a commit or a flush would fill the queue faster than it is read, and the
 //! events of real traffic would stand behind thousands of our own.
 //!

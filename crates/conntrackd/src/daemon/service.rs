@@ -1,4 +1,6 @@
-//! What the service manager is told, if one started us.
+//! What the service manager is told, if one started us: that the daemon is ready, still alive, and
+//! about to end. Nobody is left to tell when telling fails, so failures are passed over: what is
+//! not heard the service manager notices by itself.
 
 use std::time::Duration;
 
@@ -29,7 +31,6 @@ impl Service {
     /// The daemon is ready.
     pub fn ready(&self) {
         if let Some(notifier) = &self.notifier {
-            // Nobody is left to tell when telling fails; the same goes for those below.
             let _ = notifier.ready(process::id());
         }
     }

@@ -137,7 +137,7 @@ impl Ears {
     }
 }
 
-/// Takes the lock. A file without a process id may be that of a running stock daemon, which takes
+/// Takes the lock (compat: daemon-22). A file without a process id may be that of a running stock daemon, which takes
 /// no lock on it: then its control socket tells.
 fn lock(path: &Path, daemon: &Daemon) -> Result<LockFile, StartError> {
     let running = || StartError::Running(path.display().to_string());

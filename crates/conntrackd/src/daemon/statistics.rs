@@ -1,4 +1,7 @@
 //! The numbers behind `conntrackd -s`: from the counters of the parts to the layouts of stock.
+//!
+//! Each part counts for itself; here the numbers are put where stock's layouts have a place for
+//! them. What this daemon cannot do (fork, keep expectations) is shown as never done.
 
 use ctsync::{Counter, Gauges, Instant, Stats};
 use linux::channel;
