@@ -38,7 +38,10 @@ impl World {
             Phase::Heal => {
                 self.set_chaos(false);
                 let overrun = self.scenario.node.overrun_resync.unwrap_or_default();
-                self.plan(SETTLE + overrun * 2, Step::Phase(Phase::Settled));
+                // A short queue takes its time to send what fell out of it.
+                let short = self.scenario.node.resend_queue_len_max < 100;
+                let repair = if short { SETTLE * 2 } else { Duration::ZERO };
+                self.plan(SETTLE + repair + overrun * 2, Step::Phase(Phase::Settled));
             }
             Phase::Settled => {
                 self.tell(self.primary, &Fact::Settled);

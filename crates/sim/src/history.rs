@@ -89,6 +89,15 @@ impl History {
             .map(|after| rank + after)
     }
 
+    /// The last end of a life that had this version. A commit may have brought it back since.
+    pub fn last_end(&self, host: HostId, key: &Key, version: u32) -> Option<usize> {
+        let versions = self.versions(host, key).iter().enumerate();
+        let places = versions.filter(|(_, it)| !it.dead && it.essence.version() == version);
+        places
+            .filter_map(|(rank, _)| self.end(host, key, rank))
+            .max()
+    }
+
     /// Why something cannot have been learnt about a flow of this host, `None` if it can.
     ///
     /// A version may have been in the table several times: a commit brings it back, with other

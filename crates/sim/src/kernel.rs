@@ -191,8 +191,16 @@ impl Kernel {
     }
 
     /// Who has this reply tuple.
-    pub fn holder(&self, reply: &Tuple, zone: u16) -> Option<&Key> {
+    fn holder(&self, reply: &Tuple, zone: u16) -> Option<&Key> {
         self.replies.get(&(*reply, zone))
+    }
+
+    /// Another flow that has the reply tuple which this request asks for.
+    pub fn rival(&self, request: &Flow<'_>) -> Option<Key> {
+        let key = Key::of(request);
+        let reply = self.accept(request).ok()?.reply?;
+        let holder = self.holder(&reply, key.zone).copied();
+        holder.filter(|holder| *holder != key)
     }
 
     /// All flows, in the order of the table.

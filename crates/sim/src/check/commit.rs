@@ -25,8 +25,8 @@ const TIMEOUT_FALLBACK: u32 = 60;
 struct Running {
     client: ClientId,
     since: Instant,
-    /// What the external cache held at its start.
-    entries: BTreeSet<Key>,
+    /// What the external cache held at its start, in which versions.
+    entries: BTreeMap<Key, u32>,
     /// Flows that it tried to write, and whether the last attempt succeeded.
     tried: BTreeMap<Key, bool>,
     /// Attempts that succeeded. A flow may have its turn twice, if it ends and begins meanwhile.
@@ -59,7 +59,10 @@ impl Checker for Commit {
                 *running = Some(Running {
                     client: *client,
                     since: scene.now,
-                    entries: external(scene.here()).into_keys().collect(),
+                    entries: external(scene.here())
+                        .iter()
+                        .map(|(key, essence)| (*key, essence.version()))
+                        .collect(),
                     tried: BTreeMap::new(),
                     written: 0,
                     refused: 0,
@@ -109,7 +112,10 @@ impl Running {
             ));
         }
         let still = external(scene.here());
-        for key in self.entries.iter().filter(|key| still.contains_key(key)) {
+        let stayed = |(key, version): &(&Key, &u32)| {
+            still.get(key).is_some_and(|it| it.version() == **version)
+        };
+        for (key, _) in self.entries.iter().filter(stayed) {
             if !self.tried.contains_key(key) {
                 say(format!("{} was not written", name(key)));
             }
@@ -127,10 +133,9 @@ fn lifetime(scene: &Scene<'_>, operation: &Operation, key: &Key, say: &mut dyn F
         None => {
             let peer = scene.host.peer();
             let version = operation.flow.mark.map_or(0, |mark| mark.0);
-            let truth = scene
-                .history
-                .rank(peer, key, version)
-                .and_then(|rank| scene.history.versions(peer, key).get(rank)?.timeout);
+            let versions = scene.history.versions(peer, key).iter();
+            let of_version = versions.filter(|it| it.essence.version() == version);
+            let truth = of_version.filter_map(|it| it.timeout).max();
             truth.unwrap_or(0).max(TIMEOUT_FALLBACK)
         }
     };

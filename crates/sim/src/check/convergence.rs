@@ -5,9 +5,9 @@
 //! differ by intent until a bulk; after that there is no excuse. At last the backup takes over and
 //! its kernel has to hold everything that the primary's held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ctsync::{Notice, Request};
+use ctsync::{Notice, Refusal, Request};
 use flow::Status;
 
 use super::{Checker, external, internal};
@@ -27,6 +27,8 @@ pub(super) struct Convergence {
     /// The caches were too small.
     full: bool,
     starts: PerHost<u32>,
+    /// Flows that could not be written since another one had their reply tuple.
+    rivals: BTreeSet<Key>,
 }
 
 impl Checker for Convergence {
@@ -63,6 +65,11 @@ impl Checker for Convergence {
                 for host in HostId::ALL {
                     self.own(scene, host, say);
                     self.peer(scene, host, say);
+                }
+            }
+            Fact::Operated(operation, Err(Refusal::Exists)) if operation.create => {
+                if scene.here().kernel.rival(&operation.flow).is_some() {
+                    self.rivals.insert(Key::of(&operation.flow));
                 }
             }
             Fact::Survived => self.survived(scene, say),
@@ -159,7 +166,7 @@ impl Convergence {
             let orphan = truth
                 .master
                 .is_some_and(|master| !kept.contains_key(&master));
-            if excused || orphan || !entries.contains_key(&key) || taken(scene, &key) {
+            if excused || orphan || !entries.contains_key(&key) || self.rivals.contains(&key) {
                 continue;
             }
             match kept.get(&key) {
@@ -175,14 +182,6 @@ impl Convergence {
             }
         }
     }
-}
-
-/// Whether another flow of the new primary has this one's reply tuple: then there is no way in.
-fn taken(scene: &Scene<'_>, key: &Key) -> bool {
-    let flow = scene.there().kernel.get(key);
-    let reply = flow.and_then(|flow| flow.reply);
-    let holder = reply.and_then(|reply| scene.here().kernel.holder(&reply, key.zone));
-    holder.is_some_and(|holder| holder != key)
 }
 
 /// What a kernel holds.

@@ -42,8 +42,9 @@ impl Checker for Resurrected {
             let ended = told.kind == EventKind::Destroy && !known.contains_key(&told.key);
             // A refused message may have been this one.
             if ended && *refused == 0 {
-                let end = rank(told.essence.version())
-                    .and_then(|rank| scene.history.end(peer, &told.key, rank));
+                let end = scene
+                    .history
+                    .last_end(peer, &told.key, told.essence.version());
                 match end {
                     Some(end) => {
                         self.ends.insert((scene.host, told.key), end);
