@@ -112,6 +112,8 @@ pub struct Waiting {
     flush: Vec<ClientId>,
     /// For the end of a reading of the kernel's table.
     dump: Vec<ClientId>,
+    /// Commits that begin when the flush under way has ended.
+    after_flush: Vec<ClientId>,
     /// Whose commit runs; who asks for another one meanwhile is refused.
     committer: Option<ClientId>,
     /// Commits that have ended.
@@ -145,10 +147,7 @@ impl Daemon {
                     Table::Both => "all external caches",
                     Table::Flows | Table::Expectations => "conntrack cache",
                 }));
-                self.ask(client, core::Request::Commit(client), now, |_| None);
-                if self.replication.is_some() {
-                    self.waiting.committer.get_or_insert(client);
-                }
+                self.commit(client, now);
             }
             Request::FlushKernel(Table::Flows | Table::Both) => {
                 self.ask(client, core::Request::FlushKernel, now, |w| {
@@ -204,6 +203,26 @@ impl Daemon {
         }
     }
 
+    /// Begins a commit, but not beside a flush, which would delete what it writes. Clients of a
+    /// flush want it done first. A purge has nobody who waits, and is called off by a commit.
+    fn commit(&mut self, client: ClientId, now: Instant) {
+        let Some(replication) = &mut self.replication else {
+            self.reply(client, Vec::new(), None, now);
+            return;
+        };
+        if replication.kernel.is_flushing() {
+            if !self.waiting.flush.is_empty() {
+                self.waiting.after_flush.push(client);
+                return;
+            }
+            replication.kernel.stop_flush();
+            self.reports.push(Report::PurgeCalledOff);
+        }
+        let request = core::Request::Commit(client);
+        replication.node.handle(now, Input::Request(request));
+        self.waiting.committer.get_or_insert(client);
+    }
+
     fn ask_and_close(&mut self, client: ClientId, request: core::Request, now: Instant) {
         if let Some(Replication { node, .. }) = &mut self.replication {
             node.handle(now, Input::Request(request));
@@ -230,6 +249,11 @@ impl Daemon {
         }
         for client in done {
             self.reply(client, Vec::new(), None, now);
+        }
+        if self.waiting.flush.is_empty() {
+            for client in std::mem::take(&mut self.waiting.after_flush) {
+                self.commit(client, now);
+            }
         }
     }
 

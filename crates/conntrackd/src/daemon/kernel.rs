@@ -301,6 +301,11 @@ impl Kernel {
         }
     }
 
+    /// Leaves the rest of the table as it is.
+    pub fn stop_flush(&mut self) {
+        self.flush = None;
+    }
+
     /// Deletes one portion of the table.
     pub fn step_flush(&mut self, reports: &mut Reports) {
         let Some(dump) = &mut self.flush else { return };

@@ -21,6 +21,8 @@ pub enum Report {
     Node(Notice),
     /// The commit of these caches begins (`-c`, with the words of the command).
     Committing(&'static str),
+    /// A commit has stopped the purge that was under way.
+    PurgeCalledOff,
     /// The kernel's table is read into the internal cache (`-R`).
     ReadingTable,
     /// The kernel refused a flow of the commit: the reason, and the flow's line.
@@ -87,6 +89,7 @@ impl Report {
             | Self::EventsOnDemand
             | Self::EventsOff => Level::Warning,
             Self::Committing(_)
+            | Self::PurgeCalledOff
             | Self::ReadingTable
             | Self::Committed(_)
             | Self::CommitFailed(_)
@@ -123,6 +126,7 @@ impl Report {
             Self::KernelRefused(..) => Some("refusals of the kernel"),
             Self::LinkRefused(_) | Self::LinkWorks(_) => Some("refusals of the link"),
             Self::Committing(_)
+            | Self::PurgeCalledOff
             | Self::ReadingTable
             | Self::Committed(_)
             | Self::CommitFailed(_)
@@ -144,6 +148,7 @@ impl Report {
         match self {
             Self::Node(notice) => notice_text(notice),
             Self::Committing(what) => format!("committing {what}").into(),
+            Self::PurgeCalledOff => "the rest of the table is not flushed: a commit begins".into(),
             Self::ReadingTable => "resync with master conntrack table".into(),
             Self::CommitRefused(reason, _) => format!("commit-create: {reason}").into(),
             Self::Committed(count) => format!("Committed {count} new entries").into(),

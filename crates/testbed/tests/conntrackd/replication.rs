@@ -2,7 +2,7 @@
 //! of the kernel and of the peer.
 
 use testbed::Implementation::Ours;
-use testbed::{Conntrackd, IpVersion, Mark, Result, SyncPair, wait_until};
+use testbed::{Conntrackd, IpVersion, Mark, Namespace, Result, SyncPair, wait_until};
 
 use super::{
     Extra, PATIENCE, Pair, group, load, mark, runtime, wait_for_line, wait_for_lines,
@@ -37,6 +37,55 @@ fn a_commit_or_a_flush_of_the_internal_cache_calls_off_a_purge() -> Result<()> {
         let again = pair.a.log().find(since, announced).is_some();
         assert_eq!(again, calls_off, "{command}");
     }
+    Ok(())
+}
+
+/// How many flows of a group a kernel has.
+fn flows_of(node: &Namespace, group: u16) -> Result<usize> {
+    let listing = node.run(format!("/usr/sbin/conntrack -L -s 10.0.{group}.1"))?;
+    Ok(listing.stdout.lines().count())
+}
+
+#[test]
+fn a_purge_under_way_spares_what_a_commit_writes() -> Result<()> {
+    let extra = Extra {
+        mode: "PurgeTimeout 1",
+        ..Extra::default()
+    };
+    let pair = Pair::ours(extra)?;
+    let node = &pair.network.b;
+    group(1, 1_000).create(&pair.network.a)?;
+    // What takes a while to be purged.
+    group(2, 40_000).create(node)?;
+    pair.wait_until_replicated(1_000)?;
+    pair.b.client("-t")?;
+    let begun = "flushing kernel conntrack table (scheduled)";
+    wait_for_line(pair.b.log(), Mark::default(), begun)?;
+    pair.b.client("-c")?;
+    assert_eq!(flows_of(node, 1)?, 1_000);
+    pair.b.client("-R")?;
+    assert_eq!(flows_of(node, 1)?, 1_000, "later, too");
+    Ok(())
+}
+
+#[test]
+fn a_commit_waits_for_the_flush_of_a_client() -> Result<()> {
+    let pair = Pair::ours(Extra::default())?;
+    let node = &pair.network.b;
+    group(1, 1_000).create(&pair.network.a)?;
+    group(2, 40_000).create(node)?;
+    pair.wait_until_replicated(1_000)?;
+    std::thread::scope(|scope| -> Result<()> {
+        let flush = scope.spawn(|| pair.b.client("-F"));
+        wait_for_line(
+            pair.b.log(),
+            Mark::default(),
+            "flushing kernel conntrack table",
+        )?;
+        pair.b.client("-c")?;
+        flush.join().unwrap().map(drop)
+    })?;
+    assert_eq!((flows_of(node, 1)?, flows_of(node, 2)?), (1_000, 0));
     Ok(())
 }
 
