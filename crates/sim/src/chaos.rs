@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use ctsync::{Node, Request};
+use ctsync::wire::{Control, Flags};
+use ctsync::{Node, Request, Seq};
 
 use crate::fact::Fact;
 use crate::host::HostId;
@@ -131,12 +132,33 @@ impl World {
             Incident::Reboot => self.stop(host, true),
             Incident::Failover => self.fail_over(),
             Incident::Request(request) => self.request(host, request),
+            Incident::Forgery => {
+                let mut bytes = Vec::new();
+                let seq = Seq(self.luck.incidents.long());
+                Control::Alive.encode(Flags::NONE, seq, &mut bytes);
+                self.plan(Duration::ZERO, Step::Arrive(host, bytes));
+            }
+            Incident::Junk => {
+                let bytes = self.junk();
+                self.plan(Duration::ZERO, Step::Arrive(host, bytes));
+            }
             Incident::Burst => {
                 for _ in 0..self.scenario.burst {
                     self.change(self.primary);
                 }
             }
         }
+    }
+
+    /// Random bytes that begin like a message but cannot be one: the length is wrong.
+    fn junk(&mut self) -> Vec<u8> {
+        let luck = &mut self.luck.incidents;
+        let len = luck.between(0, 60);
+        let mut bytes: Vec<u8> = (0..len).map(|_| luck.short().to_be_bytes()[0]).collect();
+        if let Some(head) = bytes.first_chunk_mut::<4>() {
+            *head = [head[0] & 0x0f | 0x10, head[1], 0xff, head[3]];
+        }
+        bytes
     }
 
     /// The backup becomes primary, as keepalived has it: it commits, then forgets the peer's flows,

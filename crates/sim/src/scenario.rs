@@ -37,6 +37,10 @@ pub enum Incident {
     Request(Request),
     /// Many changes at one moment.
     Burst,
+    /// A stranger sends a sign of life with any number.
+    Forgery,
+    /// A stranger sends anything.
+    Junk,
 }
 
 /// Settings of a world.
@@ -201,6 +205,7 @@ fn random_incidents(random: &mut Random) -> Vec<Incident> {
     let gentle = [
         Incident::Partition,
         Incident::Block,
+        Incident::Junk,
         Incident::Request(Request::SendBulk),
         Incident::Request(Request::RequestBulk),
         Incident::Request(Request::ResyncKernel),
@@ -283,6 +288,8 @@ pub fn named() -> Vec<Scenario> {
             helper_missing: true,
             ..with("failover-lossy", &[Incident::Failover, Incident::Partition])
         },
+        with("forged-numbers", &[Incident::Forgery, Incident::Burst]),
+        with("junk", &[Incident::Junk, Incident::Burst]),
         Scenario {
             events_len_max: 16,
             event_delay_max: Duration::from_millis(50),

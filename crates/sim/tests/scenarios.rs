@@ -94,6 +94,16 @@ fn the_backup_takes_over_with_losses() {
 }
 
 #[test]
+fn forged_numbers_do_not_silence_the_peer() {
+    check("forged-numbers", compared);
+}
+
+#[test]
+fn junk_is_dropped() {
+    check("junk", compared);
+}
+
+#[test]
 fn lost_events_are_made_up_for() {
     check("overrun", |counts| counts.overruns > 0 && compared(counts));
 }
