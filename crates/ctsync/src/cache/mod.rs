@@ -9,6 +9,8 @@ pub(crate) mod external;
 pub(crate) mod hash;
 pub(crate) mod internal;
 pub(crate) mod key;
+#[cfg(test)]
+mod property;
 pub(crate) mod table;
 mod view;
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ctsync::wire::{Control, Flags, FlowMessage, HelperName, Kind, SeqRange, TupleParts, split};
 use ctsync::{
     ChannelConfig, ChannelId, Config, Cursor, DumpReason, Input, Instant, KernelOp, ModeConfig,
     Node, Notice, OpId, Output, Refusal, Seq, View,
@@ -166,4 +167,50 @@ pub fn tuples(view: View<'_>) -> Vec<Tuple> {
     }
     tuples.sort_unstable();
     tuples
+}
+
+/// A message of a scripted peer about a flow.
+pub fn told(kind: EventKind, greeting: Flags, seq: u32, flow: &Flow<'_>) -> Vec<u8> {
+    let mut message = FlowMessage::new(flow.orig.addrs, flow.orig.protocol());
+    message.ports = flow.orig.l4.ports();
+    message.status = flow.status;
+    message.timeout = flow.timeout;
+    message.mark = flow.mark;
+    message.master = flow
+        .master
+        .as_ref()
+        .map(TupleParts::new)
+        .unwrap_or_default();
+    message.helper = flow.helper.and_then(|it| HelperName::new(it.name));
+    let mut out = Vec::new();
+    message.encode(kind, greeting, Seq(seq), &mut out);
+    out
+}
+
+/// A control message of a scripted peer.
+pub fn said(control: Control, greeting: Flags, seq: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    control.encode(greeting, Seq(seq), &mut out);
+    out
+}
+
+/// A range of numbers.
+pub fn range(from: u32, to: u32) -> SeqRange {
+    SeqRange {
+        from: Seq(from),
+        to: Seq(to),
+    }
+}
+
+/// The control messages and the number of data messages in some datagrams.
+pub fn spoken(datagrams: &[Vec<u8>]) -> (Vec<Control>, usize) {
+    let mut controls = Vec::new();
+    let mut data = 0;
+    for message in datagrams.iter().flat_map(|it| split(it)).flatten() {
+        match Control::decode(&message) {
+            Ok(control) if message.header.kind == Kind::Control => controls.push(control),
+            _ => data += 1,
+        }
+    }
+    (controls, data)
 }

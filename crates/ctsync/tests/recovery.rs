@@ -1,0 +1,253 @@
+//! The peer restarts, jumps, falls silent or floods: what is lost comes again, nothing grows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panic"
+)]
+
+mod common;
+
+use common::{at, config, deliver, event, flow, range, said, settle, spoken, started, told};
+use ctsync::wire::{Control, Flags};
+use ctsync::{ChannelId, Counter, Input, ModeConfig, Node, Notice};
+use flow::EventKind;
+
+/// A node that has greeted a scripted peer whose last number is 101.
+fn greeted(resend_queue_len_max: usize) -> Node {
+    let mut config = config();
+    config.mode = ModeConfig::Ftfw {
+        resend_queue_len_max,
+        ack_window: 300,
+    };
+    let mut node = started(config, at(0));
+    settle(&mut node, at(0));
+    deliver(&mut node, at(0), &said(Control::Alive, Flags::HELLO, 100));
+    node.handle(at(1000), Input::Timeout);
+    settle(&mut node, at(1000));
+    deliver(
+        &mut node,
+        at(1000),
+        &said(Control::Alive, Flags::HELLO_BACK, 101),
+    );
+    settle(&mut node, at(1000));
+    node
+}
+
+/// What the node says at a time, when its timers are due too.
+fn hear(node: &mut Node, millis: u64) -> (Vec<Control>, usize) {
+    node.handle(at(millis), Input::Timeout);
+    spoken(&settle(node, at(millis)).datagrams)
+}
+
+#[test]
+fn a_greeting_brings_back_what_was_unacknowledged_once() {
+    let mut node = greeted(1000);
+    for number in 0..5 {
+        node.handle(at(1100), event(EventKind::New, flow(number)));
+    }
+    assert_eq!(hear(&mut node, 1100).1, 5);
+    // The peer restarts, ahead of its old numbers, and says HELLO on three messages.
+    let mut again = 0;
+    for seq in 500..503 {
+        let hello = said(Control::Alive, Flags::HELLO, seq);
+        deliver(&mut node, at(5000), &hello);
+        again += hear(&mut node, 5000).1;
+    }
+    assert_eq!(again, 5);
+}
+
+#[test]
+fn what_stays_unacknowledged_behind_acknowledged_messages_is_sent_again() {
+    let mut node = greeted(1000);
+    for number in 0..3 {
+        node.handle(at(1100), event(EventKind::New, flow(number)));
+    }
+    // Numbers 1001 to 1003; the peer has the last one and will never ask for the others.
+    assert_eq!(hear(&mut node, 1100).1, 3);
+    deliver(
+        &mut node,
+        at(1200),
+        &said(Control::Ack(range(1003, 1003)), Flags::NONE, 102),
+    );
+    assert_eq!(hear(&mut node, 3100).1, 0);
+    assert_eq!(hear(&mut node, 3300).1, 2);
+}
+
+#[test]
+fn a_late_copy_of_a_greeting_changes_nothing() {
+    let mut node = started(config(), at(0));
+    let hello = told(EventKind::New, Flags::HELLO, 10, &flow(1));
+    deliver(&mut node, at(0), &hello);
+    deliver(
+        &mut node,
+        at(10),
+        &told(EventKind::Destroy, Flags::NONE, 11, &flow(1)),
+    );
+    assert_eq!(node.external().len(), 0);
+    deliver(&mut node, at(1500), &hello);
+    assert_eq!(node.external().len(), 0);
+    assert_eq!(node.stats().get(Counter::MessagesBefore), 1);
+}
+
+#[test]
+fn a_forged_number_from_far_ahead_silences_the_peer_for_seconds_only() {
+    let mut node = greeted(1000);
+    let forged = said(Control::Alive, Flags::NONE, 0x4000_0000);
+    deliver(&mut node, at(2000), &forged);
+    let mut asked = Vec::new();
+    for step in 0..5_u32 {
+        let now = 2100 + u64::from(step) * 1000;
+        let data = told(EventKind::New, Flags::NONE, 102 + step, &flow(step));
+        deliver(&mut node, at(now), &data);
+        node.handle(at(now), Input::Timeout);
+        let outcome = settle(&mut node, at(now));
+        let (controls, _) = spoken(&outcome.datagrams);
+        asked.extend(
+            controls
+                .into_iter()
+                .filter(|it| matches!(it, Control::Nack(_))),
+        );
+    }
+    // What was refused meanwhile is asked for: 102 and 103, and whatever the forgery skipped.
+    let refused = Control::Nack(range(102, 103));
+    assert!(asked.contains(&refused), "{asked:?}");
+    assert_eq!(node.external().len(), 3);
+}
+
+#[test]
+fn a_peer_that_restarts_behind_its_old_numbers_is_taken_over() {
+    let mut node = greeted(1000);
+    for seq in 102..200 {
+        let data = told(EventKind::New, Flags::NONE, seq, &flow(seq));
+        deliver(&mut node, at(1500), &data);
+    }
+    // A new life begins at 150, within the life of a datagram since the last HELLO.
+    for seq in 150..260 {
+        let hello = told(EventKind::New, Flags::HELLO, seq, &flow(1000 + seq));
+        deliver(&mut node, at(2000), &hello);
+    }
+    let (controls, _) = hear(&mut node, 2000);
+    let refused = Control::Nack(range(150, 199));
+    assert!(controls.contains(&refused), "{controls:?}");
+    assert_eq!(node.external().len(), 98 + 60);
+}
+
+#[test]
+fn what_falls_out_of_the_resend_queue_comes_again_when_there_is_room() {
+    let mut node = greeted(1024);
+    for number in 0..5000 {
+        node.handle(at(1100), event(EventKind::New, flow(number)));
+    }
+    for number in 0..1000 {
+        node.handle(at(1100), event(EventKind::Destroy, flow(number)));
+    }
+    settle(&mut node, at(1100));
+    assert!(node.gauges().given_up_len > 3000);
+    assert!(node.stats().get(Counter::ResendNoSpace) > 0);
+    // The peer comes back and acknowledges all that it gets.
+    let mut seq = 102;
+    let mut now = 2000;
+    while node.gauges().given_up_len > 0 || node.gauges().resend_queue_len > 2 {
+        let sent: Vec<_> = node.resend_queue().map(|it| it.seq.0).collect();
+        if let (Some(from), Some(to)) = (sent.first(), sent.last()) {
+            let ack = said(Control::Ack(range(*from, *to)), Flags::NONE, seq);
+            deliver(&mut node, at(now), &ack);
+            seq += 1;
+        }
+        now += 100;
+        hear(&mut node, now);
+        assert!(now < 30_000, "{:?}", node.gauges());
+    }
+    // Each flow was delivered, and each end: nothing dead is left.
+    assert_eq!(node.gauges().internal_len, 4000);
+    assert_eq!(node.stats().get(Counter::DestroysForgotten), 0);
+}
+
+#[test]
+fn a_blocked_link_gets_nothing_and_nothing_grows() {
+    let mut node = greeted(1000);
+    node.handle(at(1100), Input::ChannelBlocked(ChannelId(0)));
+    for round in 0..200 {
+        for number in 0..50 {
+            node.handle(at(1100 + round * 100), event(EventKind::New, flow(number)));
+            node.handle(
+                at(1100 + round * 100),
+                event(EventKind::Update, flow(number)),
+            );
+        }
+        assert_eq!(hear(&mut node, 1100 + round * 100), (Vec::new(), 0));
+    }
+    assert_eq!(node.gauges().transmit_queue_len, 50);
+    node.handle(at(30_000), Input::ChannelReady(ChannelId(0)));
+    assert_eq!(hear(&mut node, 30_000).1, 50);
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
+    let mut node = greeted(1000);
+    node.handle(at(1100), event(EventKind::New, flow(1)));
+    hear(&mut node, 1100);
+    deliver(
+        &mut node,
+        at(1200),
+        &said(Control::Ack(range(0, 0x7000_0000)), Flags::NONE, 102),
+    );
+    assert_eq!(node.stats().get(Counter::AcksIgnored), 1);
+    let waiting = node.resend_queue().count();
+    assert_eq!(waiting, 2, "our acknowledgement and the flow");
+}
+
+#[test]
+fn an_acknowledgement_for_a_former_life_of_ours_is_ignored() {
+    let mut node = started(config(), at(0));
+    node.handle(at(0), event(EventKind::New, flow(1)));
+    settle(&mut node, at(0));
+    // The peer has not greeted us: it speaks of the messages of a daemon that is gone.
+    deliver(
+        &mut node,
+        at(10),
+        &said(Control::Ack(range(1000, 1000)), Flags::NONE, 50),
+    );
+    assert_eq!(node.resend_queue().count(), 1);
+}
+
+#[test]
+fn a_peer_cannot_have_bulks_faster_than_one_a_second() {
+    let mut node = greeted(1000);
+    for number in 0..100 {
+        node.handle(at(1100), event(EventKind::New, flow(number)));
+    }
+    hear(&mut node, 1100);
+    let mut sent = 0;
+    for step in 0..100 {
+        let now = at(2000 + u64::from(step) * 10);
+        deliver(
+            &mut node,
+            now,
+            &said(Control::Resync, Flags::NONE, 102 + step),
+        );
+        sent += spoken(&settle(&mut node, now).datagrams).1;
+    }
+    assert_eq!(sent, 100);
+    // What was asked for meanwhile comes once, later.
+    assert_eq!(hear(&mut node, 3100).1, 100);
+    assert_eq!(hear(&mut node, 4200).1, 0);
+}
+
+#[test]
+fn the_peer_is_called_silent_and_back_once_each() {
+    let mut node = greeted(1000);
+    let mut notices = Vec::new();
+    for second in 2..8 {
+        let now = at(second * 1000 + 100);
+        node.handle(now, Input::Timeout);
+        notices.extend(settle(&mut node, now).notices);
+    }
+    deliver(&mut node, at(9000), &said(Control::Alive, Flags::NONE, 102));
+    notices.extend(settle(&mut node, at(9000)).notices);
+    assert!(
+        matches!(notices[..], [Notice::PeerSilent(_), Notice::PeerBack]),
+        "{notices:?}"
+    );
+}
