@@ -33,7 +33,7 @@ use crate::control::server::Server;
 use crate::log::{Level, Log};
 
 use answer::{Job, Waiting};
-use pace::Pace;
+use pace::{Breath, Pace};
 use replication::{EVENTS, LINK_IN, LINK_OUT, Replication};
 use report::{Report, Reports};
 use service::Service;
@@ -64,6 +64,7 @@ struct Daemon {
     log: Log,
     reports: Reports,
     pace: Pace,
+    breath: Breath,
     started: Instant,
     fate: Fate,
 }
@@ -79,8 +80,13 @@ impl Daemon {
         let mut wakeups: Vec<Wakeup> = Vec::new();
         while self.fate == Fate::Running {
             wakeups.clear();
-            let patience = self.patience(now());
+            if let Some(time) = self.breath.rest(now()) {
+                std::thread::sleep(time);
+            }
+            let before = now();
+            let patience = self.patience(before);
             wakeups.extend(self.poller.wait(patience)?);
+            self.breath.rested(now().since(before));
             self.let_work_gather(&wakeups);
             self.turn(&wakeups);
         }
@@ -113,6 +119,7 @@ impl Daemon {
         }
         if let Some(wait) = self.pace.take(now()) {
             std::thread::sleep(wait);
+            self.breath.rested(wait);
         }
     }
 

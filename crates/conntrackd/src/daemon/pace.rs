@@ -4,6 +4,10 @@
 //! read in drains a millisecond apart. A quiet daemon, on the other hand, must not add delay. So
 //! there is a small stock of wake-ups that are served at once, refilled by one each millisecond:
 //! a lone connection never waits, a flood is read a thousand times a second.
+//!
+//! A long job, finally, must not take the processor for itself. The daemon runs with real-time
+//! priority, and where others starve for a second the kernel takes 50 ms in one piece from it. A
+//! millisecond now and then, given freely, prevents that.
 
 use core::time::Duration;
 
@@ -14,6 +18,13 @@ const STOCK_MAX: u32 = 16;
 
 /// Time for one wake-up more, and so the longest delay.
 const INTERVAL: Duration = Duration::from_millis(1);
+
+/// Of each such time a working daemon rests for [`REST`]: more than the 5 % that the kernel would
+/// take (`fair_server` and `sched_rt_runtime_us`).
+const BREATH: Duration = Duration::from_millis(16);
+
+/// See [`BREATH`].
+const REST: Duration = Duration::from_millis(1);
 
 /// The stock of wake-ups.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +56,38 @@ impl Pace {
         }
         self.stock -= 1;
         None
+    }
+}
+
+/// The rests of a daemon that works.
+#[derive(Clone, Copy, Debug)]
+pub struct Breath {
+    since: Instant,
+    rested: Duration,
+}
+
+impl Breath {
+    /// A daemon that has rested.
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            rested: Duration::ZERO,
+        }
+    }
+
+    /// Notes that nothing was done for a while.
+    pub fn rested(&mut self, time: Duration) {
+        self.rested = self.rested.saturating_add(time);
+    }
+
+    /// How long to rest now.
+    pub fn rest(&mut self, now: Instant) -> Option<Duration> {
+        if now.since(self.since) < BREATH {
+            return None;
+        }
+        let owed = REST.saturating_sub(self.rested);
+        *self = Self::new(now);
+        (!owed.is_zero()).then_some(owed)
     }
 }
 
@@ -85,5 +128,19 @@ mod tests {
         assert!(pace.take(at(5_000)).is_none());
         assert!((0..4).all(|_| pace.take(at(5_000)).is_none()));
         assert!(pace.take(at(5_000)).is_some());
+    }
+
+    #[test]
+    fn a_job_leaves_the_processor_to_others_at_times() {
+        let mut breath = Breath::new(at(0));
+        assert_eq!(breath.rest(at(15_999)), None);
+        assert_eq!(breath.rest(at(16_000)), Some(REST));
+        assert_eq!(breath.rest(at(31_999)), None);
+        assert_eq!(breath.rest(at(32_000)), Some(REST));
+        // Time in which there was nothing to do counts.
+        breath.rested(REST);
+        assert_eq!(breath.rest(at(48_000)), None);
+        breath.rested(Duration::from_micros(400));
+        assert_eq!(breath.rest(at(64_000)), Some(Duration::from_micros(600)));
     }
 }

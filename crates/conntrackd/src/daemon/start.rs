@@ -16,7 +16,7 @@ use linux::{SystemError, table, unix};
 use crate::config::model::{Config, Operation, Scheduler, SchedulerPolicy};
 use crate::control::server::Server;
 use crate::daemon::answer::Waiting;
-use crate::daemon::pace::Pace;
+use crate::daemon::pace::{Breath, Pace};
 use crate::daemon::replication::Replication;
 use crate::daemon::report::Report;
 use crate::daemon::service::Service;
@@ -170,6 +170,7 @@ impl Daemon {
             log,
             reports: Vec::new(),
             pace: Pace::new(now),
+            breath: Breath::new(now),
             started: now,
             fate: Fate::Running,
         }
