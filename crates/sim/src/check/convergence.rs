@@ -13,7 +13,7 @@ use flow::Status;
 use super::{Checker, external, internal};
 use crate::essence::{Essence, Key};
 use crate::fact::{Fact, Scene};
-use crate::host::{Host, HostId, PerHost};
+use crate::host::{Host, HostId, Operation, PerHost};
 use crate::text::name;
 
 /// The checker.
@@ -67,10 +67,8 @@ impl Checker for Convergence {
                     self.peer(scene, host, say);
                 }
             }
-            Fact::Operated(operation, Err(Refusal::Exists)) if operation.create => {
-                if scene.here().kernel.rival(&operation.flow).is_some() {
-                    self.rivals.insert(Key::of(&operation.flow));
-                }
+            Fact::Operated(operation, Err(Refusal::Exists)) if has_rival(scene, operation) => {
+                self.rivals.insert(Key::of(&operation.flow));
             }
             Fact::Survived => self.survived(scene, say),
             _ => {}
@@ -182,6 +180,11 @@ impl Convergence {
             }
         }
     }
+}
+
+/// Whether another flow has the reply tuple that a flow to be created needs.
+fn has_rival(scene: &Scene<'_>, operation: &Operation) -> bool {
+    operation.create && scene.here().kernel.rival(&operation.flow).is_some()
 }
 
 /// What a kernel holds.
