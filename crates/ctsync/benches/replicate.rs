@@ -8,13 +8,13 @@
     reason = "a bench prints"
 )]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/basics/mod.rs"]
+mod basics;
 
 use std::time::Instant as Clock;
 
-use common::{at, config, deliver, event, flow, started};
-use ctsync::{Input, Node, Output};
+use basics::{at, config, datagrams, deliver, event, flow, started};
+use ctsync::Node;
 use flow::{EventKind, Flow};
 
 const FLOWS: usize = 200_000;
@@ -30,13 +30,13 @@ fn main() {
     for _ in 0..5 {
         let mut a = started(config(), at(0));
         let mut b = started(config(), at(0));
-        let mut datagrams = Vec::new();
+        let mut sent = Vec::new();
         let times = [
-            time(|| tell(&mut a, EventKind::New, &flows, &mut datagrams)),
-            time(|| receive(&mut b, &mut datagrams)),
-            time(|| tell(&mut a, EventKind::Update, &flows, &mut datagrams)),
-            time(|| receive(&mut b, &mut datagrams)),
-            time(|| tell(&mut a, EventKind::Destroy, &flows, &mut datagrams)),
+            time(|| tell(&mut a, EventKind::New, &flows, &mut sent)),
+            time(|| receive(&mut b, &mut sent)),
+            time(|| tell(&mut a, EventKind::Update, &flows, &mut sent)),
+            time(|| receive(&mut b, &mut sent)),
+            time(|| tell(&mut a, EventKind::Destroy, &flows, &mut sent)),
         ];
         for (best, time) in best.iter_mut().zip(times) {
             *best = best.min(time);
@@ -61,29 +61,17 @@ fn time(work: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64() * 1e9 / f64::from(u32::try_from(FLOWS).unwrap())
 }
 
-fn tell(node: &mut Node, kind: EventKind, flows: &[Flow<'_>], datagrams: &mut Vec<Vec<u8>>) {
+fn tell(node: &mut Node, kind: EventKind, flows: &[Flow<'_>], sent: &mut Vec<Vec<u8>>) {
     for batch in flows.chunks(BATCH) {
         for flow in batch {
             node.handle(at(1), event(kind, flow.clone()));
         }
-        send(node, datagrams);
-    }
-    while node.timeout().is_some_and(|due| due <= at(1)) {
-        node.handle(at(1), Input::Timeout);
-        send(node, datagrams);
+        sent.extend(datagrams(node, at(1)));
     }
 }
 
-fn send(node: &mut Node, datagrams: &mut Vec<Vec<u8>>) {
-    while let Some(output) = node.poll() {
-        if let Output::Transmit { bytes, .. } = output {
-            datagrams.push(bytes.to_vec());
-        }
-    }
-}
-
-fn receive(node: &mut Node, datagrams: &mut Vec<Vec<u8>>) {
-    for datagram in datagrams.drain(..) {
+fn receive(node: &mut Node, sent: &mut Vec<Vec<u8>>) {
+    for datagram in sent.drain(..) {
         deliver(node, at(1), &datagram);
         while node.poll().is_some() {}
     }

@@ -1,4 +1,7 @@
 //! Everything a [`Node`](crate::Node) wants done: a closed set of plain data.
+//!
+//! An output may lend from the node and is valid until the node is asked for the next one. What
+//! the caller cannot do it reports by an [`Input`](crate::Input).
 
 use core::time::Duration;
 

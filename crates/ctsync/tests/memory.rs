@@ -8,9 +8,9 @@
     reason = "a test may fail by panic"
 )]
 
-mod common;
+mod basics;
 
-use common::{at, config, deliver, event, flow, settle, started};
+use basics::{at, config, datagrams, deliver, event, flow, started};
 use ctsync::Input;
 use flow::{EventKind, Status};
 
@@ -44,16 +44,9 @@ fn a_flow_fits_into_160_bytes() {
         a.handle(at(1), event(EventKind::New, flow));
     }
     check("internal, all of them queued", before);
-    let mut datagrams = Vec::new();
-    loop {
-        let some = settle(&mut a, at(1)).datagrams;
-        if some.is_empty() {
-            break;
-        }
-        datagrams.extend(some);
-    }
+    let sent = datagrams(&mut a, at(1));
     let before = resident();
-    for datagram in &datagrams {
+    for datagram in &sent {
         deliver(&mut b, at(1), datagram);
     }
     b.handle(at(1), Input::Timeout);

@@ -1,4 +1,7 @@
 //! The external cache: the peer's flows, ready to be committed.
+//!
+//! It does what the peer's messages say and knows nothing of our kernel. A flow stays until the peer
+//! ends it or a client flushes; when there is no room, further flows are counted and left out.
 
 use super::entry::Entry;
 use super::hash::HashKey;

@@ -1,4 +1,7 @@
 //! The caches give the same answers as maps that do the same naively.
+//!
+//! The flows are drawn from few values of each part, so that they differ in one of them and meet
+//! again and again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,4 +1,8 @@
 //! The peer's datagrams: into the receiver, and from there into the external cache.
+//!
+//! The order of the checks is stock's: length and version, number, type and flags, payload. What
+//! fails one of them is counted under its reason and ends there; a malformed payload still counts
+//! as received.
 
 use flow::EventKind;
 

@@ -1,4 +1,7 @@
 //! What clients ask for.
+//!
+//! A request is done at once or begins a job; only a commit is answered by an output, since its
+//! client waits for the end. What only reads goes through the views and is no request.
 
 use super::{Action, Node};
 use crate::commit::Commit;

@@ -1,4 +1,7 @@
 //! What happens by itself when its time has come.
+//!
+//! Each time that is waited for is a field of [`Timers`] or belongs to the sender or the receiver;
+//! [`Node::next_timer`] names the earliest, [`Node::run_timers`] does what is due.
 
 use core::time::Duration;
 

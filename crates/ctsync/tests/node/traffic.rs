@@ -1,8 +1,6 @@
 //! The traffic of ended flows ("traffic processed" of conntrackd's `-s`).
 
-mod common;
-
-use common::{at, config, event, flow};
+use crate::basics::{at, config, event, flow};
 use ctsync::{Counter, Node};
 use flow::{Counters, EventKind, PerDir};
 

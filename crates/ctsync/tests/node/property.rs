@@ -1,14 +1,7 @@
 //! Whatever happens to a node, it neither panics nor loses count, and what it does is bounded.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
 
-mod common;
-
-use common::{at, config, deliver, drain, event, flow, range, said, told};
+use crate::basics::{at, config, deliver, event, flow};
+use crate::common::{drain, range, said, told};
 use ctsync::wire::{Control, Flags};
 use ctsync::{ChannelId, ClientId, Counter, Input, ModeConfig, Node, OpId, Refusal, Request};
 use flow::{EventKind, Mark};

@@ -3,18 +3,11 @@
 //! One seed makes a run: a link that loses, doubles, delays and reorders datagrams, goes down and
 //! comes back, nodes that restart, and two kernels in which flows begin, change and end all the
 //! time. `crates/sim` does the same at large; this is the small version beside the code.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
-
-mod common;
 
 use std::collections::BTreeMap;
 
-use common::{at, config, deliver, event, flow, settle};
+use crate::basics::{at, config, deliver, event, flow};
+use crate::common::settle;
 use ctsync::{Cursor, Input, Instant, ModeConfig, Node, Request, Seq, View};
 use flow::{EventKind, Flow, Labels, Mark, ProtoInfo, Synproxy, TcpInfo, TcpState, Tuple};
 

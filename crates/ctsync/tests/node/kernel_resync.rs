@@ -1,14 +1,7 @@
 //! Reading the kernel's table: at start, for a client, and after lost events.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
 
-mod common;
-
-use common::{at, config, drain, event, flow, settle, spoken, started, tuples};
+use crate::basics::{at, config, event, flow, started};
+use crate::common::{drain, settle, spoken, tuples};
 use ctsync::{Counter, DumpReason, Input, Instant, Node, Notice, Request};
 use flow::{EventKind, Flow, Mark};
 

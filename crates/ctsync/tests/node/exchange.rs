@@ -1,16 +1,15 @@
 //! Two nodes on a faultless link: events of one become entries of the other, and go into its kernel.
 
-mod common;
-
-use common::{Op, at, config, deliver, drain, event, flow, settle, started, tuples};
+use crate::basics::{at, config, datagrams, deliver, event, flow, started};
+use crate::common::{Op, drain, tuples};
 use ctsync::{ClientId, Input, Instant, Node, Refusal, Request};
 use flow::EventKind;
 
 /// Carries datagrams both ways until nobody has anything to say at this time.
 fn exchange(a: &mut Node, b: &mut Node, now: Instant) {
     loop {
-        let from_a = settle(a, now).datagrams;
-        let from_b = settle(b, now).datagrams;
+        let from_a = datagrams(a, now);
+        let from_b = datagrams(b, now);
         if from_a.is_empty() && from_b.is_empty() {
             return;
         }

@@ -1,14 +1,7 @@
 //! The peer restarts, jumps, falls silent or floods: what is lost comes again, nothing grows.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
 
-mod common;
-
-use common::{at, config, deliver, event, flow, range, said, settle, spoken, started, told};
+use crate::basics::{at, config, deliver, event, flow, started};
+use crate::common::{range, said, settle, spoken, told};
 use ctsync::wire::{Control, Flags};
 use ctsync::{ChannelId, Counter, Input, ModeConfig, Node, Notice};
 use flow::EventKind;

@@ -1,16 +1,9 @@
 //! The commit: what the kernel refuses, what changes meanwhile, what is written.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Op, at, config, deliver, drain, flow, started, told};
+use crate::basics::{at, config, deliver, flow, started};
+use crate::common::{Op, drain, told};
 use ctsync::wire::Flags;
 use ctsync::{ClientId, CommitReport, Input, KernelOp, Node, Notice, Output, Refusal, Request};
 use flow::{EventKind, Flow, Helper, Mark, Name, ProtoInfo, Status, TcpFlags};

@@ -1,16 +1,9 @@
 //! Single datagrams, most of them malformed, move the counters of a whole node as they move stock's.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
-
-mod common;
 
 use std::collections::BTreeMap;
 
-use common::{at, config, deliver, said, settle, started};
+use crate::basics::{at, config, deliver, started};
+use crate::common::{said, settle};
 use ctsync::wire::{Control, Flags};
 use ctsync::{Counter, Node};
 use serde_json::Value;
@@ -37,7 +30,7 @@ const STRICTER_THAN_STOCK: [&str; 4] = [
 
 #[test]
 fn each_datagram_is_counted_as_stock_counts_it() {
-    let file: Value = serde_json::from_str(include_str!("vectors/parser-vectors.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../vectors/parser-vectors.json")).unwrap();
     for vector in file["vectors"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();
         let hex = vector["datagram_hex"].as_str().unwrap();

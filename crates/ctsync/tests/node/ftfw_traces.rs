@@ -3,18 +3,11 @@
 //! Where it does not, [`DIFFERENCES`] says what it says instead and why. The recorded steps took
 //! some time between them, which decides on the ticks of one second that fall into each; that time
 //! is given for each trace.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{at, config, deliver, event, settle, started};
+use crate::basics::{at, config, deliver, event, started};
+use crate::common::settle;
 use ctsync::wire::{Control, Flags, FlowMessage, Kind, SeqRange, split};
 use ctsync::{Cursor, Item, ModeConfig, Node, Seq};
 use flow::{
@@ -87,7 +80,7 @@ fn what_is_sent_is_kept_until_acknowledged() {
 
 /// Plays one trace; `pause` milliseconds pass between two steps.
 fn check(name: &str, ack_window: u32, pause: u64) {
-    let file: Value = serde_json::from_str(include_str!("vectors/ftfw-traces.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../vectors/ftfw-traces.json")).unwrap();
     let traces = file["traces"].as_array().unwrap();
     let trace = traces.iter().find(|trace| trace["name"] == name).unwrap();
     let mut config = config();

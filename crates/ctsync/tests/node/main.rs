@@ -1,0 +1,20 @@
+//! A node, or two of them, in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panic"
+)]
+
+#[path = "../basics/mod.rs"]
+mod basics;
+mod commit;
+mod common;
+mod convergence;
+mod exchange;
+mod ftfw_traces;
+mod kernel_resync;
+mod node_vectors;
+mod property;
+mod recovery;
+mod traffic;
