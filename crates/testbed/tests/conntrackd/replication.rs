@@ -228,6 +228,20 @@ fn a_starting_daemon_asks_its_peer() -> Result<()> {
 }
 
 #[test]
+fn a_link_may_have_link_local_addresses() -> Result<()> {
+    let network = SyncPair::new()?;
+    for (node, own) in [(&network.a, 1), (&network.b, 2)] {
+        node.address("sync", &format!("fe80::{own}/64"))?;
+    }
+    let [config_a, config_b] =
+        SyncPair::ftfw(IpVersion::V6, "").map(|config| config.replace("fd00::", "fe80::"));
+    let a = Conntrackd::start(&network.a, Ours, &config_a)?;
+    let b = Conntrackd::start(&network.b, Ours, &config_b)?;
+    group(1, 200).create(&network.a)?;
+    wait_until_equal(&a, &b, 200)
+}
+
+#[test]
 fn a_starting_daemon_loads_the_table_and_sends_nothing() -> Result<()> {
     let network = SyncPair::new()?;
     let [config_a, config_b] = SyncPair::ftfw(IpVersion::V4, "");
