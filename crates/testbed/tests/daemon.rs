@@ -316,8 +316,8 @@ impl Random {
         self.0
     }
 
-    fn bytes(&mut self, length_max: usize) -> Vec<u8> {
-        let length = self.next() as usize % length_max;
+    fn bytes(&mut self, length_max: u64) -> Vec<u8> {
+        let length = self.next() % length_max;
         (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
     }
 
