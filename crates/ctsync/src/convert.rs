@@ -1,6 +1,5 @@
 //! A cache's entry from and to the shapes it takes elsewhere: the kernel's [`Flow`], the peer's
-//! [`FlowMessage`] (docs/wire.md, "Flow
-//! attributes").
+//! [`FlowMessage`] (docs/wire.md, "Presence").
 //!
 //! What is written here is which values travel in which direction and under which condition;
 //! bytes are `wire`'s business, storage is `cache::entry`'s.
@@ -303,7 +302,7 @@ impl Entry {
         flow
     }
 
-    /// The flow to be created from this.
+    /// The flow to be created from this (docs/wire.md, "Commit").
     pub(crate) fn committed_flow(&self, presence: Presence, now: Instant) -> Flow<'_> {
         let mut flow = self.peer_flow();
         flow.reply = flow.orig.inverse();

@@ -85,6 +85,21 @@ pub(crate) struct Extra {
     pub(crate) zone_reply: Option<Zone>,
 }
 
+impl Extra {
+    /// Takes over what is not known, SYN proxy data aside.
+    fn fill(&mut self, other: &Self) {
+        self.master = self.master.or(other.master);
+        self.labels = self.labels.or(other.labels);
+        self.seq_adj.orig = self.seq_adj.orig.or(other.seq_adj.orig);
+        self.seq_adj.reply = self.seq_adj.reply.or(other.seq_adj.reply);
+        self.helper = self.helper.or(other.helper);
+        self.sctp_vtag.orig = self.sctp_vtag.orig.or(other.sctp_vtag.orig);
+        self.sctp_vtag.reply = self.sctp_vtag.reply.or(other.sctp_vtag.reply);
+        self.dccp_role = self.dccp_role.or(other.dccp_role);
+        self.zone_reply = self.zone_reply.or(other.zone_reply);
+    }
+}
+
 /// A helper's name, kept in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HelperName {
@@ -366,6 +381,29 @@ impl Entry {
     /// Whole seconds since the entry was last told something.
     pub(crate) fn age(&self, now: Instant) -> u32 {
         whole_seconds(now).saturating_sub(self.updated)
+    }
+
+    /// Takes over from an image of the same flow what is not known; `true` if there was something.
+    pub(crate) fn fill(&mut self, other: &Self) -> bool {
+        let before = (self.present, self.extra.clone());
+        if let (None, Some(mark)) = (self.mark(), other.mark()) {
+            self.set_mark(mark);
+        }
+        if let (None, Some(state)) = (self.state(), other.state()) {
+            self.set_state(state);
+        }
+        let (ours, theirs) = (self.wscale(), other.wscale());
+        self.set_wscale(PerDir {
+            orig: theirs.orig.filter(|_| ours.orig.is_none()),
+            reply: theirs.reply.filter(|_| ours.reply.is_none()),
+        });
+        if let (None, Some(synproxy)) = (self.synproxy(), other.synproxy()) {
+            self.set_synproxy(synproxy);
+        }
+        if let Some(theirs) = other.extra() {
+            self.extra_mut().fill(theirs);
+        }
+        before != (self.present, self.extra.clone())
     }
 
     /// Whether both say the same of the flow, times aside.

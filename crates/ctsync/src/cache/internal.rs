@@ -112,7 +112,7 @@ impl Tracked {
 /// What became of an entry of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Merged {
-    /// An event was faster, or the entry says nothing new.
+    /// An event was faster and told all of it, or the entry says nothing new.
     Unchanged,
     /// The flow is new or says something that the peer was not told.
     Changed(Slot),
@@ -240,7 +240,12 @@ impl Internal {
             return Merged::Unchanged;
         };
         if tracked.generation == generation {
-            return Merged::Unchanged;
+            let filled = tracked.fill(flow, now);
+            return if filled {
+                Merged::Changed(slot)
+            } else {
+                Merged::Unchanged
+            };
         }
         if tracked.is_of_another_life(flow) {
             let slot = self.replace(slot, flow, now, stats);
@@ -455,6 +460,16 @@ impl Tracked {
     fn has_another_id(&self, flow: &Flow<'_>) -> bool {
         let differ = |(ours, theirs)| ours != theirs;
         self.id.zip(id_of(flow)).is_some_and(differ)
+    }
+
+    /// An event was faster than the table. It may have left out what had not changed, which is
+    /// taken over from the table if that speaks of the same life; `true` if there was something.
+    fn fill(&mut self, flow: &Flow<'_>, now: Instant) -> bool {
+        let same_life = self.id.is_some() && self.id == id_of(flow);
+        let filled =
+            self.life != Life::Dead && same_life && self.entry.fill(&Entry::from_flow(flow, now));
+        self.silent |= filled;
+        filled
     }
 
     /// Takes over what the kernel's table says of a flow, which is everything there is; whether

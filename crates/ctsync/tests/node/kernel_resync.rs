@@ -140,3 +140,24 @@ fn the_id_tells_the_lives_of_a_tuple_apart() {
         .next(ctsync::Cursor::START, 100, |it| seen.push(it.flow.mark));
     assert_eq!(seen, [None]);
 }
+
+#[test]
+fn a_reading_adds_what_faster_events_left_out() {
+    let mut node = node_with(0);
+    let now = overrun(&mut node, 100);
+    let mut told = flow(1);
+    told.id = Some(5);
+    told.protoinfo = None;
+    node.handle(now, event(EventKind::Update, told.clone()));
+    settle(&mut node, now);
+    let mut dumped = told;
+    dumped.master = Some(flow(9).orig);
+    dumped.mark = Some(Mark(3));
+    let (sent, _) = read(&mut node, now, &[dumped.clone()], true);
+    assert_eq!(sent, 1);
+    let mut seen = Vec::new();
+    node.internal().next(ctsync::Cursor::START, 100, |it| {
+        seen.push((it.flow.master, it.flow.mark));
+    });
+    assert_eq!(seen, [(dumped.master, dumped.mark)]);
+}
