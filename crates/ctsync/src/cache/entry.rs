@@ -11,15 +11,13 @@ use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flow::{
-    Addrs, Helper, Icmp, Keys, L4, Labels, Mark, Name, PerDir, Ports, Protocol, SeqAdj, Status,
-    Synproxy, Tuple, Zone,
+    Addrs, Helper, Icmp, Keys, L4, Mark, Name, PerDir, Ports, Protocol, Status, Synproxy, Tuple,
+    Zone,
 };
 
+use super::extra::{Extra, HelperName};
 use super::key::{Key, l4_words};
 use crate::time::Instant;
-
-/// Longest helper name of the kernel (`NF_CT_HELPER_NAME_LEN` less its zero).
-const HELPER_NAME_LEN_MAX: usize = 15;
 
 /// Which of an entry's values are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,57 +68,6 @@ impl Present {
 enum AddrPairs {
     V4([Ipv4Addr; 4]),
     V6(Box<[Ipv6Addr; 4]>),
-}
-
-/// What few flows have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Extra {
-    pub(crate) master: Option<Tuple>,
-    pub(crate) labels: Option<Labels>,
-    pub(crate) seq_adj: PerDir<Option<SeqAdj>>,
-    pub(crate) synproxy: Option<Synproxy>,
-    pub(crate) helper: Option<HelperName>,
-    pub(crate) sctp_vtag: PerDir<Option<u32>>,
-    pub(crate) dccp_role: Option<u8>,
-    pub(crate) zone_reply: Option<Zone>,
-}
-
-impl Extra {
-    /// Takes over what is not known, SYN proxy data aside.
-    fn fill(&mut self, other: &Self) {
-        self.master = self.master.or(other.master);
-        self.labels = self.labels.or(other.labels);
-        self.seq_adj.orig = self.seq_adj.orig.or(other.seq_adj.orig);
-        self.seq_adj.reply = self.seq_adj.reply.or(other.seq_adj.reply);
-        self.helper = self.helper.or(other.helper);
-        self.sctp_vtag.orig = self.sctp_vtag.orig.or(other.sctp_vtag.orig);
-        self.sctp_vtag.reply = self.sctp_vtag.reply.or(other.sctp_vtag.reply);
-        self.dccp_role = self.dccp_role.or(other.dccp_role);
-        self.zone_reply = self.zone_reply.or(other.zone_reply);
-    }
-}
-
-/// A helper's name, kept in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HelperName {
-    bytes: [u8; HELPER_NAME_LEN_MAX],
-    len: u8,
-}
-
-impl HelperName {
-    fn new(name: Name<'_>) -> Option<Self> {
-        let mut bytes = [0; HELPER_NAME_LEN_MAX];
-        let len = name.as_bytes().len();
-        bytes.get_mut(..len)?.copy_from_slice(name.as_bytes());
-        Some(Self {
-            bytes,
-            len: u8::try_from(len).ok()?,
-        })
-    }
-
-    fn name(&self) -> Name<'_> {
-        Name::new(self.bytes.get(..usize::from(self.len)).unwrap_or(&[]))
-    }
 }
 
 /// One flow in a cache.

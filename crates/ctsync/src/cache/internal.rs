@@ -7,107 +7,16 @@
 //!
 //! Invariant: a dead entry is on its way to the peer, or guards against the reading in progress.
 
-use core::num::NonZeroU32;
-
 use flow::{Counters, Flow};
 
 use super::entry::Entry;
 use super::hash::HashKey;
 use super::key::Key;
-use super::table::{Cursor, Record, Slot, Table};
+use super::table::{Cursor, Slot, Table};
+use super::tracked::{Life, Place, Replace, Tracked, id_of};
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
-
-/// What the peer is to be told: a message's type follows from this (spec: "object state").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// Never updated.
-    New,
-    /// Updated at least once.
-    Updated,
-    /// No longer in the kernel.
-    Dead,
-}
-
-/// Where an entry stands on its way to the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The peer knows, or is not to know.
-    Idle,
-    /// In the transmit queue.
-    Queued,
-    /// In the resend queue.
-    Sent,
-    /// Fell out of the resend queue; to be queued again when there is room.
-    GivenUp,
-}
-
-/// Why the peer has to be sent a NEW, which replaces, where an UPDATE would merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Replace {
-    /// No need.
-    No,
-    /// The peer has not been sent a NEW yet.
-    UntilSent,
-    /// The peer may hold another flow's values under this tuple.
-    UntilAcknowledged,
-}
-
-/// One flow of the internal cache.
-#[derive(Debug)]
-pub(crate) struct Tracked {
-    pub(crate) entry: Entry,
-    pub(crate) seq: Seq,
-    pub(crate) life: Life,
-    pub(crate) place: Place,
-    replace: Replace,
-    generation: u8,
-    /// It was changed since it was last queued, and the peer was not told.
-    silent: bool,
-    /// The kernel's number of this life of the tuple (`CTA_ID`).
-    id: Option<NonZeroU32>,
-}
-
-impl Record for Tracked {
-    fn key(&self) -> Key {
-        self.entry.key()
-    }
-}
-
-impl Tracked {
-    fn new(entry: Entry, id: Option<NonZeroU32>, replace: Replace, generation: u8) -> Self {
-        Self {
-            entry,
-            id,
-            seq: Seq(0),
-            life: Life::New,
-            place: Place::Idle,
-            replace,
-            generation,
-            silent: true,
-        }
-    }
-
-    /// The kernel's number of the flow, where it is known.
-    pub(crate) fn id(&self) -> Option<u32> {
-        self.id.map(NonZeroU32::get)
-    }
-
-    /// Whether the peer has to be sent a NEW.
-    pub(crate) fn announces_new(&self) -> bool {
-        self.life == Life::New || self.replace != Replace::No
-    }
-
-    /// Notes that it was sent under this number.
-    pub(crate) fn sent(&mut self, seq: Seq) {
-        self.seq = seq;
-        self.place = Place::Sent;
-        if self.replace == Replace::UntilSent && self.life != Life::Dead {
-            self.replace = Replace::No;
-        }
-    }
-}
 
 /// What became of an entry of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -449,62 +358,4 @@ impl Internal {
     const fn has_room(&self) -> bool {
         self.live < self.live_max && self.table.len() - self.live < self.dead_max
     }
-}
-
-impl Tracked {
-    /// Whether the kernel speaks of another flow than this one under the same tuple.
-    fn is_of_another_life(&self, flow: &Flow<'_>) -> bool {
-        self.life == Life::Dead || self.has_another_id(flow)
-    }
-
-    fn has_another_id(&self, flow: &Flow<'_>) -> bool {
-        let differ = |(ours, theirs)| ours != theirs;
-        self.id.zip(id_of(flow)).is_some_and(differ)
-    }
-
-    /// An event was faster than the table. It may have left out what had not changed, which is
-    /// taken over from the table if that speaks of the same life; `true` if there was something.
-    fn fill(&mut self, flow: &Flow<'_>, now: Instant) -> bool {
-        let same_life = self.id.is_some() && self.id == id_of(flow);
-        let filled =
-            self.life != Life::Dead && same_life && self.entry.fill(&Entry::from_flow(flow, now));
-        self.silent |= filled;
-        filled
-    }
-
-    /// Takes over what the kernel's table says of a flow, which is everything there is; whether
-    /// that is something new.
-    fn read(&mut self, flow: &Flow<'_>, now: Instant) -> bool {
-        let fresh = self.entry.read_again(flow, now);
-        let changed = !fresh.says_the_same(&self.entry);
-        if changed {
-            self.replace = Replace::UntilAcknowledged;
-        }
-        self.life = Life::Updated;
-        self.id = self.id.or(id_of(flow));
-        self.entry = fresh;
-        changed
-    }
-
-    /// Takes over what the kernel says of a flow that lives on.
-    fn update(&mut self, flow: &Flow<'_>, now: Instant) {
-        let had_labels = self.has_labels();
-        self.entry.merge_flow(flow, now);
-        self.life = Life::Updated;
-        self.silent = true;
-        self.id = self.id.or(id_of(flow));
-        if had_labels && !self.has_labels() {
-            // No message says "no labels"; only one that replaces does.
-            self.replace = Replace::UntilAcknowledged;
-        }
-    }
-
-    fn has_labels(&self) -> bool {
-        let labels = self.entry.extra().and_then(|extra| extra.labels);
-        labels.is_some_and(|labels| !labels.is_empty())
-    }
-}
-
-fn id_of(flow: &Flow<'_>) -> Option<NonZeroU32> {
-    flow.id.and_then(NonZeroU32::new)
 }

@@ -6,12 +6,14 @@
 
 pub(crate) mod entry;
 pub(crate) mod external;
+mod extra;
 pub(crate) mod hash;
 pub(crate) mod internal;
 pub(crate) mod key;
 #[cfg(test)]
 mod property;
 pub(crate) mod table;
+pub(crate) mod tracked;
 mod view;
 
 pub(crate) use external::External;

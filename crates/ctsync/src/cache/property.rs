@@ -11,9 +11,10 @@ use proptest::prelude::*;
 
 use super::entry::Entry;
 use super::hash::HashKey;
-use super::internal::{Internal, Life, Place};
+use super::internal::Internal;
 use super::key::Key;
 use super::table::{Cursor, Slot, Table};
+use super::tracked::{Life, Place};
 use crate::seq::Seq;
 use crate::stats::Stats;
 use crate::time::Instant;

@@ -6,8 +6,9 @@ use flow::Flow;
 
 use super::entry::Entry;
 use super::external::External;
-use super::internal::{Internal, Life, Tracked};
+use super::internal::Internal;
 use super::table::{Cursor, Record, Table};
+use super::tracked::{Life, Tracked};
 use crate::time::Instant;
 
 /// What a flow has gone through in its cache.

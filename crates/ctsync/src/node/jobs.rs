@@ -7,7 +7,7 @@
 use core::time::Duration;
 
 use super::{Action, Node};
-use crate::cache::internal::Life;
+use crate::cache::tracked::Life;
 use crate::cache::{Cursor, Slot};
 use crate::commit::Next;
 use crate::input::{DumpReason, OpId};

@@ -10,7 +10,8 @@ use core::time::Duration;
 
 use super::sender::{Resync, Sender};
 use crate::cache::Cursor;
-use crate::cache::internal::{Internal, Place, Tracked};
+use crate::cache::internal::Internal;
+use crate::cache::tracked::{Place, Tracked};
 use crate::queue::Item;
 use crate::time::Instant;
 use crate::wire::Control;

@@ -12,7 +12,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::cache::internal::{Internal, Life, Place, Tracked};
+use crate::cache::internal::Internal;
+use crate::cache::tracked::{Life, Place, Tracked};
 use crate::cache::{Cursor, Slot};
 use crate::convert::Presence;
 use crate::queue::{Item, ResendQueue, TransmitQueue};
