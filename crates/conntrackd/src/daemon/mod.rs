@@ -14,6 +14,7 @@ mod answer;
 pub mod kernel;
 mod link;
 mod pace;
+mod panic;
 mod replication;
 mod report;
 mod service;

@@ -17,6 +17,7 @@ use crate::config::model::{Config, Operation, Scheduler, SchedulerPolicy};
 use crate::control::server::Server;
 use crate::daemon::answer::Waiting;
 use crate::daemon::pace::{Breath, Pace};
+use crate::daemon::panic;
 use crate::daemon::replication::Replication;
 use crate::daemon::report::Report;
 use crate::daemon::service::Service;
@@ -129,6 +130,7 @@ impl Ears {
         let general = &config.general;
         log.open(general.log_file.as_deref(), general.syslog)
             .map_err(StartError::Log)?;
+        panic::report_to(general.log_file.clone(), general.syslog);
         process::ignore_broken_pipe()?;
         let mut poller = Poller::new()?;
         let signals = Signals::open(&[Signal::Terminate, Signal::Interrupt, Signal::Hangup])?;
