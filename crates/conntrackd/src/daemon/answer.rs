@@ -114,6 +114,8 @@ pub struct Waiting {
     dump: Vec<ClientId>,
     /// Commits that begin when the flush under way has ended.
     after_flush: Vec<ClientId>,
+    /// Flushes of the kernel's table that begin when the commit under way has ended.
+    after_commit: Vec<ClientId>,
     /// Whose commit runs; who asks for another one meanwhile is refused.
     committer: Option<ClientId>,
     /// Commits that have ended.
@@ -149,11 +151,7 @@ impl Daemon {
                 }));
                 self.commit(client, now);
             }
-            Request::FlushKernel(Table::Flows | Table::Both) => {
-                self.ask(client, core::Request::FlushKernel, now, |w| {
-                    Some(&mut w.flush)
-                });
-            }
+            Request::FlushKernel(Table::Flows | Table::Both) => self.flush_kernel(client, now),
             Request::ResyncKernel(Table::Flows | Table::Both) => {
                 self.report(Report::ReadingTable);
                 self.ask(client, core::Request::ResyncKernel, now, |w| {
@@ -223,6 +221,18 @@ impl Daemon {
         self.waiting.committer.get_or_insert(client);
     }
 
+    /// Begins a flush of the kernel's table, but not beside a commit: of what that writes nothing
+    /// shall be left either.
+    fn flush_kernel(&mut self, client: ClientId, now: Instant) {
+        if self.waiting.committer.is_some() {
+            self.waiting.after_commit.push(client);
+            return;
+        }
+        self.ask(client, core::Request::FlushKernel, now, |w| {
+            Some(&mut w.flush)
+        });
+    }
+
     fn ask_and_close(&mut self, client: ClientId, request: core::Request, now: Instant) {
         if let Some(Replication { node, .. }) = &mut self.replication {
             node.handle(now, Input::Request(request));
@@ -249,6 +259,11 @@ impl Daemon {
         }
         for client in done {
             self.reply(client, Vec::new(), None, now);
+        }
+        if self.waiting.committer.is_none() {
+            for client in std::mem::take(&mut self.waiting.after_commit) {
+                self.flush_kernel(client, now);
+            }
         }
         if self.waiting.flush.is_empty() {
             for client in std::mem::take(&mut self.waiting.after_flush) {

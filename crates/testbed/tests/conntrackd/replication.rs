@@ -90,6 +90,29 @@ fn a_commit_waits_for_the_flush_of_a_client() -> Result<()> {
 }
 
 #[test]
+fn a_flush_waits_for_a_commit() -> Result<()> {
+    let pair = Pair::ours(Extra::default())?;
+    group(1, 40_000).create(&pair.network.a)?;
+    wait_for_number("flows at B", 40_000, || {
+        Ok(usize::try_from(pair.b.statistics()?.external.active).unwrap())
+    })?;
+    std::thread::scope(|scope| -> Result<()> {
+        let commit = scope.spawn(|| pair.b.client("-c"));
+        wait_for_line(
+            pair.b.log(),
+            Mark::default(),
+            "committing all external caches",
+        )?;
+        pair.b.client("-F")?;
+        commit.join().unwrap().map(drop)
+    })?;
+    assert_eq!(pair.network.b.flow_count()?, 0);
+    wait_for_number("an empty cache", 0, || {
+        Ok(usize::try_from(pair.b.statistics()?.internal.active).unwrap())
+    })
+}
+
+#[test]
 fn a_commit_ends_whatever_the_size_of_the_table() -> Result<()> {
     // With up to 8192 buckets stock never notices that its commit has ended.
     let extra = Extra {
