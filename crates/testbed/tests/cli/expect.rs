@@ -151,6 +151,10 @@ fn an_expectation_is_made_as_described() {
 #[test]
 fn events_of_expectations_are_followed() {
     let namespace = Namespace::new("expect-events").unwrap();
+    // The master is made before anybody listens; by default it would stay silent then.
+    namespace
+        .sysctl("net.netfilter.nf_conntrack_events", 1)
+        .unwrap();
     master(&namespace);
     let path = Implementation::Ours.path(Program::Conntrack).unwrap();
     let follower = Command::new(path).args(["-E", "expect"]);
