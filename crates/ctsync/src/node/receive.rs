@@ -59,7 +59,8 @@ impl Node {
             self.sender
                 .on_greeting(&mut self.internal, self.now, taken.went_back);
         }
-        if taken.greets {
+        // The first HELLO that we hear may be one that our former life has not answered.
+        if taken.greets && !taken.first {
             self.internal.peer_is_younger();
         }
         if taken.greets && !taken.first {

@@ -19,7 +19,13 @@ use serde_json::Value;
 const FIRST: u32 = 1000;
 
 /// What ours says where stock says something else: trace, step, messages.
-const DIFFERENCES: [(&str, &str, &[&str]); 3] = [
+const DIFFERENCES: [(&str, &str, &[&str]); 4] = [
+    (
+        // A flow is new until the peer has acknowledged it.
+        "sender-resend-queue",
+        "update of 1001 while queued for resend",
+        &["CT_NEW - 84 7 1001>80"],
+    ),
     (
         // A HELLO that is repeated makes stock forget what it has not been acknowledged, so a
         // message that is sent again does not repeat it.
@@ -28,7 +34,7 @@ const DIFFERENCES: [(&str, &str, &[&str]); 3] = [
         &[
             "CTL ACK 16 9 100..100",
             "CTL ACK 16 10 101..101",
-            "CT_UPD - 84 11 1001>80",
+            "CT_NEW - 84 11 1001>80",
             "CT_DEL - 84 12 1002>80",
         ],
     ),
@@ -36,7 +42,7 @@ const DIFFERENCES: [(&str, &str, &[&str]); 3] = [
         // A peer that greets has started anew: it gets what was unacknowledged once more.
         "sender-resend-queue",
         "HELLO flushes the resend queue",
-        &["CT_UPD HELLO_BACK 84 13 1001>80", "CT_DEL - 84 14 1002>80"],
+        &["CT_NEW HELLO_BACK 84 13 1001>80", "CT_DEL - 84 14 1002>80"],
     ),
     (
         "sender-resend-queue",
