@@ -25,6 +25,7 @@ use nfnetlink::conntrack::request::FlowKey;
 
 use crate::config::model::{EventDelivery, General};
 use crate::daemon::report::{Report, Reports};
+use crate::daemon::usize_from;
 
 /// Receive buffer of the events where the configuration names none: room for some 25,000 events,
 /// which is a third of a second of what one core can make. The kernel takes memory only for what
@@ -366,10 +367,6 @@ fn delete(deletions: &mut Batch<()>, failed: &mut Option<table::Error>) {
 
 fn dump_whole_table() -> table::Result<Dump> {
     Dump::start(&Query::Flows(DumpKind::Table, &KernelFilter::default()))
-}
-
-fn usize_from(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// What an errno means for a change that the node asked for.

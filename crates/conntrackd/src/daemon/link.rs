@@ -14,6 +14,7 @@ use linux::{Errno, Result, SystemError};
 use crate::config::model::UnicastLink;
 use crate::daemon::kernel::Drain;
 use crate::daemon::report::{Report, Reports};
+use crate::daemon::usize_from;
 
 /// Datagrams taken per turn: full ones hold some thousand flows, which take about a millisecond.
 const DATAGRAMS_PER_TURN: usize = 64;
@@ -163,8 +164,4 @@ impl Link {
     pub fn traffic(&self) -> (Traffic, Traffic) {
         (self.sender.traffic(), self.receiver.traffic())
     }
-}
-
-fn usize_from(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }

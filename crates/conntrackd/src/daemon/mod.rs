@@ -75,6 +75,11 @@ fn now() -> Instant {
     Instant::default().after(clock::monotonic())
 }
 
+/// A number of the configuration as a length.
+fn usize_from(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 impl Daemon {
     /// Runs until a signal or a client ends it.
     fn serve(&mut self) -> linux::Result<()> {

@@ -17,6 +17,7 @@ use crate::daemon::StartError;
 use crate::daemon::kernel::{Kernel, reason};
 use crate::daemon::link::Link;
 use crate::daemon::report::{Report, Reports};
+use crate::daemon::usize_from;
 use crate::dump_text::flow_line;
 
 /// Poller tokens of the descriptors here.
@@ -253,8 +254,4 @@ fn hash_key() -> [u64; 2] {
     use std::hash::{BuildHasher, RandomState};
     let random = || RandomState::new().hash_one(0_u8);
     [random(), random()]
-}
-
-fn usize_from(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
