@@ -10,7 +10,7 @@ const PATHS: &[&str] = &[
     concat!("/wo", "rk/"),
     concat!("/ho", "me/"),
     concat!("/ro", "ot/"),
-    concat!("/tmp/te", "am"),
+    concat!("/tm", "p/"),
 ];
 
 /// In sources.
