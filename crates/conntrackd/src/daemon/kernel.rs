@@ -56,6 +56,18 @@ pub struct Counters {
     pub resyncs: u64,
 }
 
+/// Who is told what the kernel says.
+pub trait Hear {
+    /// An event, an entry of the table, or that either came to an end.
+    fn hear(&mut self, now: Instant, input: Input<'_>);
+}
+
+impl Hear for Node {
+    fn hear(&mut self, now: Instant, input: Input<'_>) {
+        self.handle(now, input);
+    }
+}
+
 /// How much a step found to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
@@ -150,7 +162,12 @@ impl Kernel {
     }
 
     /// Takes the events that have come, at most one turn's worth.
-    pub fn take_events(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) -> Drain {
+    pub fn take_events(
+        &mut self,
+        listener: &mut impl Hear,
+        now: Instant,
+        reports: &mut Reports,
+    ) -> Drain {
         let limit = self.events_per_turn + std::mem::take(&mut self.echoes);
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut overrun = false;
@@ -160,7 +177,7 @@ impl Kernel {
                 counters.events += 1;
                 match &event.object {
                     Object::Flow(flow) if filter.passes(flow) => {
-                        node.handle(now, Input::Event(event));
+                        listener.hear(now, Input::Event(event));
                     }
                     Object::Flow(_) => counters.events_filtered += 1,
                     Object::Expectation(_) => counters.events_unknown += 1,
@@ -172,7 +189,7 @@ impl Kernel {
             Notice::Malformed(_) => counters.events_unknown += 1,
         });
         if overrun {
-            self.overrun(node, now, reports);
+            self.overrun(listener, now, reports);
         }
         match drained {
             Ok(drained) => Drain {
@@ -191,10 +208,10 @@ impl Kernel {
     }
 
     /// Events are lost: the node repairs that, and a larger buffer makes it rarer.
-    fn overrun(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) {
+    fn overrun(&mut self, listener: &mut impl Hear, now: Instant, reports: &mut Reports) {
         self.counters.overruns += 1;
         self.counters.events_failed += 1;
-        node.handle(now, Input::Overrun);
+        listener.hear(now, Input::Overrun);
         reports.push(match self.events.grow(self.buffer_len_max) {
             Ok(Growth::Grown(len)) => Report::EventBufferDoubled(len),
             Ok(Growth::AtLimit) => Report::EventBufferAtLimit,
@@ -206,7 +223,7 @@ impl Kernel {
     pub fn start_dump(
         &mut self,
         reason: DumpReason,
-        node: &mut Node,
+        listener: &mut impl Hear,
         now: Instant,
         reports: &mut Reports,
     ) {
@@ -218,20 +235,20 @@ impl Kernel {
             Err(error) => {
                 self.dump = None;
                 reports.push(Report::KernelRefused("read the table", error));
-                node.handle(now, Input::DumpDone { complete: false });
+                listener.hear(now, Input::DumpDone { complete: false });
             }
         }
     }
 
     /// Reads one portion of the table.
-    pub fn step_dump(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) {
+    pub fn step_dump(&mut self, listener: &mut impl Hear, now: Instant, reports: &mut Reports) {
         let Some(dump) = &mut self.dump else { return };
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut unread = false;
         let progress = dump.read(|entry| match entry.and_then(|message| message.flow()) {
             Ok(Decoded { value: flow, .. }) => {
                 if filter.passes(&flow) {
-                    node.handle(now, Input::Dumped(flow));
+                    listener.hear(now, Input::Dumped(flow));
                 }
             }
             Err(_) => {
@@ -248,7 +265,7 @@ impl Kernel {
             }
         };
         self.dump = None;
-        node.handle(now, Input::DumpDone { complete });
+        listener.hear(now, Input::DumpDone { complete });
     }
 
     /// Adds a change that the node wants, and carries out a full run of them.
