@@ -4,4 +4,4 @@ mod failover_pair;
 mod sync_pair;
 
 pub use failover_pair::{FailoverPair, Firewall, Replication};
-pub use sync_pair::{IpVersion, SyncPair};
+pub use sync_pair::SyncPair;

@@ -7,19 +7,8 @@
 //!   a [sync 192.168.100.1, fd00::1] ───── [sync 192.168.100.2, fd00::2] b
 //! ```
 
-use crate::{Namespace, Result, veth};
-
-/// The interface at both ends of the cable.
-const INTERFACE: &str = "sync";
-
-/// The family that the dedicated link uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IpVersion {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
+use crate::setup::INTERFACE;
+use crate::{IpVersion, Mode, Namespace, Result, Setup, Transport, veth};
 
 /// Two nodes with a dedicated link.
 #[derive(Debug)]
@@ -62,38 +51,11 @@ impl SyncPair {
 
     /// The configuration of both nodes for FT-FW over UDP; `extra` goes into the Mode block.
     pub fn ftfw(version: IpVersion, extra: &str) -> [String; 2] {
-        [(1, 2), (2, 1)].map(|(own, peer)| {
-            let addresses = match version {
-                IpVersion::V4 => format!(
-                    "IPv4_address 192.168.100.{own}\n\
-                     IPv4_Destination_Address 192.168.100.{peer}"
-                ),
-                IpVersion::V6 => {
-                    format!("IPv6_address fd00::{own}\nIPv6_Destination_Address fd00::{peer}")
-                }
-            };
-            format!(
-                "Sync {{
-Mode FTFW {{
-{extra}
-}}
-UDP {{
-{addresses}
-Port 3780
-Interface {INTERFACE}
-SndSocketBuffer 8388608
-RcvSocketBuffer 8388608
-Checksum on
-}}
-}}
-General {{
-HashSize 32768
-HashLimit 262144
-NetlinkBufferSize 33554432
-NetlinkBufferSizeMaxGrowth 134217728
-}}
-"
-            )
-        })
+        let setup = Setup::new(Mode::Ftfw, Transport::Udp, version);
+        Setup {
+            in_mode: extra,
+            ..setup
+        }
+        .configs()
     }
 }
