@@ -1,25 +1,16 @@
 //! `conntrack`: lists, changes and watches the kernel's connection tracking table.
 //!
-//! [`cli`] makes a job of the words that were typed, [`command`] does it. Texts for people, exit
-//! status and the world outside meet here: standard output carries flows, standard error
-//! everything else.
-
-mod cli;
-mod command;
-mod label_file;
-mod protocols;
+//! Texts for people, exit status and the world outside meet here: standard output carries flows,
+//! standard error everything else.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use cli::{Environment, Job};
-use command::{Console, Done, Output};
-use label_file::LabelFiles;
-
-/// What diagnostics start with. Programs compare it, so it names the version of stock that this
-/// one behaves like.
-const PREFIX: &str = "conntrack v1.4.9 (conntrack-tools): ";
+use conntrack::cli::{self, Environment, Job};
+use conntrack::command::{self, Console, Done, Output};
+use conntrack::label_file::LabelFiles;
+use conntrack::{PREFIX, protocols};
 
 /// The compatible version of stock, for the help.
 const COMPATIBLE: &str = "1.4.9";

@@ -23,10 +23,17 @@ const ARROWS: &[Arrows] = &[
     row("sim", &["flow", "ctsync"], &[]),
     // It knows the programs as processes only; its tests also try the kernel codec.
     row("testbed", &[], &["flow", "nfnetlink", "linux"]),
-    row("xtask", &["testbed", "sim"], &[]),
+    row("xtask", &["testbed", "sim", "conntrack"], &[]),
     row(
         "fuzz",
-        &["flow", "nfnetlink", "ctsync", "conntrackd", "sim"],
+        &[
+            "flow",
+            "nfnetlink",
+            "ctsync",
+            "conntrack",
+            "conntrackd",
+            "sim",
+        ],
         &[],
     ),
 ];
