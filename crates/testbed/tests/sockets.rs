@@ -7,7 +7,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use linux::channel::udp::{Config, Receiver, Sender};
+use linux::channel::Buffers;
+use linux::channel::datagram::Checksum;
+use linux::channel::udp::Config;
 use linux::interface::{self, Interface, Notice, Watcher};
 use linux::poller::{Interest, Poller};
 use rustix::net::{AddressFamily, RecvFlags, SocketType, ipproto, recv, socket};
@@ -21,20 +23,19 @@ fn config(local: Ipv4Addr, peer: Ipv4Addr) -> Config {
         peer: IpAddr::V4(peer),
         port: 3780,
         interface: 0,
-        send_buffer: None,
-        receive_buffer: None,
-        checksum: true,
+        buffers: Buffers::default(),
+        checksum: Checksum::On,
     }
 }
 
 /// The UDP checksum of one datagram as a raw socket sees it.
-fn checksum(on: bool) -> u16 {
+fn checksum(wanted: Checksum) -> u16 {
     let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::UDP)).unwrap();
     let config = Config {
-        checksum: on,
+        checksum: wanted,
         ..config(Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST)
     };
-    let mut sender = Sender::open(&config).unwrap();
+    let mut sender = config.sender().unwrap();
     assert!(sender.queue(b"some payload"));
     assert_eq!(sender.flush().sent, 1);
     let mut packet = [0; 128];
@@ -48,7 +49,7 @@ fn checksum(on: bool) -> u16 {
 fn the_checksum_can_be_left_out() {
     let namespace = Namespace::new("checksum").unwrap();
     let (on, off) = namespace
-        .enter(|| (checksum(true), checksum(false)))
+        .enter(|| (checksum(Checksum::On), checksum(Checksum::Off)))
         .unwrap();
     assert_ne!(on, 0);
     assert_eq!(off, 0);
@@ -73,10 +74,13 @@ fn a_full_socket_blocks_nobody_and_goes_on_when_there_is_room() {
     const COUNT: usize = 60;
     let namespace = silent_link();
     let config = Config {
-        send_buffer: Some(8 * 1024),
+        buffers: Buffers {
+            send: Some(8 * 1024),
+            receive: None,
+        },
         ..config(Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2))
     };
-    let mut sender = namespace.enter(|| Sender::open(&config)).unwrap().unwrap();
+    let mut sender = namespace.enter(|| config.sender()).unwrap().unwrap();
     for _ in 0..COUNT {
         assert!(sender.queue(&[7; 1_000]));
     }
@@ -122,10 +126,10 @@ fn link_local_addresses_need_the_interface() {
             let mut config = config(Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
             config.local = local;
             config.peer = local;
-            assert!(Receiver::open(&config).is_err());
+            assert!(config.receiver().is_err());
             config.interface = interface::find("near").unwrap().index;
-            let mut receiver = Receiver::open(&config).unwrap();
-            let mut sender = Sender::open(&config).unwrap();
+            let mut receiver = config.receiver().unwrap();
+            let mut sender = config.sender().unwrap();
             assert!(sender.queue(b"hello"));
             assert_eq!(sender.flush().sent, 1);
             let mut poller = Poller::new().unwrap();

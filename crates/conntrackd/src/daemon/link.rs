@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use ctsync::{ChannelId, Input, Instant, Node};
-use linux::channel::{Traffic, udp};
+use linux::channel::datagram::{Checksum, Receiver, Sender};
+use linux::channel::{Buffers, Traffic, udp};
 use linux::interface::{self, Interface};
 use linux::{Errno, Result, SystemError};
 
@@ -38,9 +39,9 @@ pub struct Link {
     /// The interface it runs on.
     pub interface: Interface,
     /// The receiving half.
-    pub receiver: udp::Receiver,
+    pub receiver: Receiver,
     /// The sending half.
-    pub sender: udp::Sender,
+    pub sender: Sender,
     /// The socket is full.
     blocked: bool,
     /// Why the last datagrams were refused.
@@ -58,15 +59,20 @@ impl Link {
             peer: link.peer,
             port: link.port,
             interface: interface.index,
-            send_buffer: link.socket.send_buffer.map(usize_from),
-            receive_buffer: link.socket.receive_buffer.map(usize_from),
-            checksum: link.socket.checksum,
+            buffers: Buffers {
+                send: link.socket.send_buffer.map(usize_from),
+                receive: link.socket.receive_buffer.map(usize_from),
+            },
+            checksum: match link.socket.checksum {
+                true => Checksum::On,
+                false => Checksum::Off,
+            },
         };
         Ok(Self {
             id,
             interface,
-            receiver: udp::Receiver::open(&config)?,
-            sender: udp::Sender::open(&config)?,
+            receiver: config.receiver()?,
+            sender: config.sender()?,
             blocked: false,
             refused: None,
             told_blocked: false,

@@ -1,9 +1,15 @@
 //! Transports to the peer over a dedicated link.
 //!
 //! A channel moves datagrams and counts them; what they mean, and what becomes of one that is
-//! lost, is decided by the replication protocol.
+//! lost, is decided by the replication protocol. [`udp`] and [`multicast`] open sockets that
+//! [`datagram`] serves.
 
+pub mod datagram;
+pub mod multicast;
+mod socket;
 pub mod udp;
+
+pub use socket::Buffers;
 
 /// What one direction of a channel has carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

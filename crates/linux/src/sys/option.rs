@@ -4,6 +4,7 @@
 //! of numbers. The names are the kernel's.
 
 use std::mem::{size_of, size_of_val};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::{c_int, c_void, socklen_t};
@@ -54,6 +55,18 @@ pub(crate) fn set_netlink(
 /// Turns off the checksum of datagrams sent over IPv4 (`SO_NO_CHECK`).
 pub(crate) fn set_no_checksum(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     set(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1)
+}
+
+/// Lets a socket hear only the multicast groups that it has joined itself, on the interfaces where
+/// it has (`IP_MULTICAST_ALL`, `IPV6_MULTICAST_ALL`). Kernels before 4.20 lack it for IPv6.
+pub(crate) fn set_joined_groups_only(socket: BorrowedFd<'_>, group: IpAddr) -> Result<(), Errno> {
+    match group {
+        IpAddr::V4(_) => set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0),
+        IpAddr::V6(_) => match set(socket, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0) {
+            Err(Errno::NOPROTOOPT) => Ok(()),
+            result => result,
+        },
+    }
 }
 
 fn set(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> Result<(), Errno> {
