@@ -53,6 +53,8 @@ pub struct Setup<'a> {
     pub in_mode: &'a str,
     /// Further blocks of the Sync section: `Options { … }`.
     pub in_sync: &'a str,
+    /// Further lines of the link's block.
+    pub in_link: &'a str,
     /// Further sections.
     pub sections: &'a str,
 }
@@ -66,6 +68,7 @@ impl Setup<'_> {
             version,
             in_mode: "",
             in_sync: "",
+            in_link: "",
             sections: "",
         }
     }
@@ -80,6 +83,7 @@ impl Setup<'_> {
         let Self {
             in_mode,
             in_sync,
+            in_link,
             sections,
             ..
         } = self;
@@ -94,6 +98,7 @@ Mode {mode} {{
 SndSocketBuffer 8388608
 RcvSocketBuffer 8388608
 {checksum}
+{in_link}
 }}
 }}
 General {{

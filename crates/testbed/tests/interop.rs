@@ -38,49 +38,42 @@ enum Hardship {
     ReceiverRestarts,
 }
 
+/// The four pairs under one hardship.
 macro_rules! pairs {
-    ($($pair:ident: $sender:expr => $receiver:expr;)*) => { $(
-        mod $pair {
+    ($($place:ident: $hardship:expr;)*) => { $(
+        mod $place {
             use super::*;
 
             #[test]
-            fn converge_over_ipv4() -> Result<()> {
-                check($sender, $receiver, Hardship::None(IpVersion::V4))
+            fn ours_to_ours() -> Result<()> {
+                check(Ours, Ours, $hardship)
             }
 
             #[test]
-            fn converge_over_ipv6() -> Result<()> {
-                check($sender, $receiver, Hardship::None(IpVersion::V6))
+            fn ours_to_stock() -> Result<()> {
+                check(Ours, Stock, $hardship)
             }
 
             #[test]
-            fn converge_when_10_percent_are_lost() -> Result<()> {
-                check($sender, $receiver, Hardship::Loss(10))
+            fn stock_to_ours() -> Result<()> {
+                check(Stock, Ours, $hardship)
             }
 
             #[test]
-            fn converge_when_30_percent_are_lost() -> Result<()> {
-                check($sender, $receiver, Hardship::Loss(30))
-            }
-
-            #[test]
-            fn converge_after_a_restart_of_the_sender() -> Result<()> {
-                check($sender, $receiver, Hardship::SenderRestarts)
-            }
-
-            #[test]
-            fn converge_after_a_restart_of_the_receiver() -> Result<()> {
-                check($sender, $receiver, Hardship::ReceiverRestarts)
+            fn stock_to_stock() -> Result<()> {
+                check(Stock, Stock, $hardship)
             }
         }
     )* };
 }
 
 pairs! {
-    ours_to_stock: Ours => Stock;
-    stock_to_ours: Stock => Ours;
-    ours_to_ours: Ours => Ours;
-    stock_to_stock: Stock => Stock;
+    load_over_ipv4: Hardship::None(IpVersion::V4);
+    load_over_ipv6: Hardship::None(IpVersion::V6);
+    load_with_10_percent_lost: Hardship::Loss(10);
+    load_with_30_percent_lost: Hardship::Loss(30);
+    load_and_restart_of_the_sender: Hardship::SenderRestarts;
+    load_and_restart_of_the_receiver: Hardship::ReceiverRestarts;
 }
 
 fn check(sender: Implementation, receiver: Implementation, hardship: Hardship) -> Result<()> {

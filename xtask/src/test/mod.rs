@@ -8,6 +8,7 @@
 //! With kinds as arguments only the programs with tests of these kinds run.
 
 mod kind;
+mod matrix;
 mod report;
 mod runner;
 

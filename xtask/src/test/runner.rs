@@ -12,10 +12,14 @@ use std::time::{Duration, Instant};
 use testbed::{Error, Result};
 
 use super::kind::{self, Kind};
+use super::matrix;
 use crate::cargo::{self, TestProgram};
 
 /// Programs whose tests measure time or fill the machine: one test at a time.
 const ALONE: &[&str] = &["failover"];
+/// Programs whose tests wait most of the time, for daemons of their own: many tests at a time.
+const TOGETHER: &[&str] = &["interop_matrix"];
+const TOGETHER_THREADS: &str = "12";
 
 /// What came of one program.
 #[derive(Debug)]
@@ -41,6 +45,9 @@ pub fn run(program: &TestProgram) -> Result<Outcome> {
         .env("CARGO_MANIFEST_DIR", &program.folder);
     if ALONE.contains(&program.target.as_str()) {
         command.arg("--test-threads=1");
+    }
+    if TOGETHER.contains(&program.target.as_str()) {
+        command.args(["--test-threads", TOGETHER_THREADS]);
     }
     let name = match program.is_integration {
         true => format!("{}/{}", program.package, program.target),
@@ -81,6 +88,9 @@ fn watch(mut command: Command, name: String, kind: Kind) -> Result<Outcome> {
     }
     outcome.litter = litter_of(pid);
     show(&outcome, start.elapsed());
+    if let Some(table) = matrix::table(&text) {
+        println!("\n{table}\n");
+    }
     if outcome.failed > 0 {
         println!("\n{text}{}", String::from_utf8_lossy(&output.stderr));
         println!(

@@ -23,7 +23,7 @@ use super::flows::{self, KernelTable};
 
 /// How long a step may take: TCP connects after three seconds at the latest, ALARM refreshes
 /// after two.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at the caches.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -84,13 +84,13 @@ impl Cell {
         self.wait_until_equal(flows::CREATED)
     }
 
-    fn updates(&self) -> Result<()> {
+    pub fn updates(&self) -> Result<()> {
         flows::change(&self.network.a, 1)?;
         flows::change(&self.network.b, 2)?;
         self.wait_until_equal(flows::CREATED)
     }
 
-    fn ends(&self) -> Result<()> {
+    pub fn ends(&self) -> Result<()> {
         flows::end(&self.network.a, 1)?;
         flows::end(&self.network.b, 2)?;
         self.wait_until_equal(flows::LEFT)
@@ -112,7 +112,7 @@ impl Cell {
         self.check_log("resync requested by other node")
     }
 
-    fn commit(&self) -> Result<()> {
+    pub fn commit(&self) -> Result<()> {
         let mut wanted = flows::kernel_table(&self.network.a)?;
         wanted.append(&mut flows::kernel_table(&self.network.b)?);
         assert_eq!(wanted.len(), 2 * flows::LEFT);

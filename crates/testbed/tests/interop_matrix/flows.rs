@@ -53,6 +53,9 @@ const ENDS: &[&str] = &[
 pub const CREATED: usize = 18;
 pub const LEFT: usize = CREATED - ENDS.len();
 
+/// What is done to the flows of a node with this number.
+pub type Act = fn(&Namespace, u8) -> Result<()>;
+
 /// Creates the flows of a node.
 pub fn create(node: &Namespace, number: u8) -> Result<()> {
     let script: String = FLOWS
@@ -97,6 +100,19 @@ pub fn kernel_table(node: &Namespace) -> Result<KernelTable> {
         (words.join(" "), timeout)
     };
     Ok(listing.lines().map(row).collect())
+}
+
+/// Those of the flows that began at the node with this number.
+pub fn own(table: KernelTable, number: u8) -> KernelTable {
+    let sources = ["src=10.#.0.1 ", "src=fd10:#::1 "].map(|it| of(it, number));
+    // The first address is that of who began.
+    let is_own = |flow: &String| {
+        let start = flow.find("src=").unwrap_or(0);
+        sources
+            .iter()
+            .any(|source| flow[start..].starts_with(source))
+    };
+    table.into_iter().filter(|(flow, _)| is_own(flow)).collect()
 }
 
 /// How two tables differ; nothing if they are equal but for a little age.

@@ -18,54 +18,64 @@ use testbed::Implementation::{Ours, Stock};
 use testbed::IpVersion::{V4, V6};
 use testbed::Mode::{Alarm, Ftfw, Notrack};
 use testbed::Transport::{Multicast, Tcp, Udp};
-use testbed::{Result, Setup};
+use testbed::{Implementation, IpVersion, Mode, Result, Setup, Transport};
 
 /// The four pairs in one place of the matrix.
 macro_rules! pairs {
-    ($($place:ident: $mode:expr, $transport:expr, $version:expr;)*) => { $(
+    ($($place:ident: $check:expr;)*) => { $(
         mod $place {
             use super::*;
 
             #[test]
             fn ours_to_ours() -> Result<()> {
-                cell::check(Ours, Ours, &Setup::new($mode, $transport, $version))
+                $check(Ours, Ours)
             }
 
             #[test]
             fn ours_to_stock() -> Result<()> {
-                cell::check(Ours, Stock, &Setup::new($mode, $transport, $version))
+                $check(Ours, Stock)
             }
 
             #[test]
             fn stock_to_ours() -> Result<()> {
-                cell::check(Stock, Ours, &Setup::new($mode, $transport, $version))
+                $check(Stock, Ours)
             }
 
             #[test]
             fn stock_to_stock() -> Result<()> {
-                cell::check(Stock, Stock, &Setup::new($mode, $transport, $version))
+                $check(Stock, Stock)
             }
         }
     )* };
 }
+pub(crate) use pairs;
 
 pairs! {
-    ftfw_udp_ipv4: Ftfw, Udp, V4;
-    ftfw_udp_ipv6: Ftfw, Udp, V6;
-    ftfw_multicast_ipv4: Ftfw, Multicast, V4;
-    ftfw_multicast_ipv6: Ftfw, Multicast, V6;
-    ftfw_tcp_ipv4: Ftfw, Tcp, V4;
-    ftfw_tcp_ipv6: Ftfw, Tcp, V6;
-    notrack_udp_ipv4: Notrack, Udp, V4;
-    notrack_udp_ipv6: Notrack, Udp, V6;
-    notrack_multicast_ipv4: Notrack, Multicast, V4;
-    notrack_multicast_ipv6: Notrack, Multicast, V6;
-    notrack_tcp_ipv4: Notrack, Tcp, V4;
-    notrack_tcp_ipv6: Notrack, Tcp, V6;
-    alarm_udp_ipv4: Alarm, Udp, V4;
-    alarm_udp_ipv6: Alarm, Udp, V6;
-    alarm_multicast_ipv4: Alarm, Multicast, V4;
-    alarm_multicast_ipv6: Alarm, Multicast, V6;
-    alarm_tcp_ipv4: Alarm, Tcp, V4;
-    alarm_tcp_ipv6: Alarm, Tcp, V6;
+    ftfw_udp_ipv4: life(Ftfw, Udp, V4);
+    ftfw_udp_ipv6: life(Ftfw, Udp, V6);
+    ftfw_multicast_ipv4: life(Ftfw, Multicast, V4);
+    ftfw_multicast_ipv6: life(Ftfw, Multicast, V6);
+    ftfw_tcp_ipv4: life(Ftfw, Tcp, V4);
+    ftfw_tcp_ipv6: life(Ftfw, Tcp, V6);
+    notrack_udp_ipv4: life(Notrack, Udp, V4);
+    notrack_udp_ipv6: life(Notrack, Udp, V6);
+    notrack_multicast_ipv4: life(Notrack, Multicast, V4);
+    notrack_multicast_ipv6: life(Notrack, Multicast, V6);
+    notrack_tcp_ipv4: life(Notrack, Tcp, V4);
+    notrack_tcp_ipv6: life(Notrack, Tcp, V6);
+    alarm_udp_ipv4: life(Alarm, Udp, V4);
+    alarm_udp_ipv6: life(Alarm, Udp, V6);
+    alarm_multicast_ipv4: life(Alarm, Multicast, V4);
+    alarm_multicast_ipv6: life(Alarm, Multicast, V6);
+    alarm_tcp_ipv4: life(Alarm, Tcp, V4);
+    alarm_tcp_ipv6: life(Alarm, Tcp, V6);
+}
+
+/// The check of a cell without options.
+fn life(
+    mode: Mode,
+    transport: Transport,
+    version: IpVersion,
+) -> impl Fn(Implementation, Implementation) -> Result<()> {
+    move |a, b| cell::check(a, b, &Setup::new(mode, transport, version))
 }

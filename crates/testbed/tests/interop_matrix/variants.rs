@@ -1,1 +1,229 @@
-//! Cells with options.
+//! Cells with options, in one place of the matrix each: FT-FW or NOTRACK over UDP and IPv4.
+//!
+//! What an option changes at one node the other one must stand, whoever it is.
+
+use testbed::Implementation::{self, Ours, Stock};
+use testbed::{
+    Conntrackd, Error, FlowLine, IpVersion, Mode, Progress, Result, Setup, SyncPair, Transport,
+    wait_for,
+};
+
+use super::cell::{self, ALARM_TIMES, Cell, PATIENCE, ask, named, wait_until_equal};
+use super::{flows, pairs};
+
+pairs! {
+    ftfw_window_tracking: |a, b| life(a, b, Mode::Ftfw, |setup| {
+        setup.in_sync = "Options { TCPWindowTracking on }";
+    });
+    notrack_checksum_off: |a, b| life(a, b, Mode::Notrack, |setup| setup.in_link = "Checksum off");
+    ftfw_external_cache_disabled: |a, b| injection(a, b, Mode::Ftfw, "");
+    notrack_external_cache_disabled: |a, b| injection(a, b, Mode::Notrack, "");
+    notrack_both_caches_disabled: |a, b| {
+        injection(a, b, Mode::Notrack, "DisableInternalCache on")
+    };
+    notrack_internal_cache_disabled: bypass;
+    ftfw_startup_resync: |a, b| startup_resync(a, b, Mode::Ftfw);
+    notrack_startup_resync: |a, b| startup_resync(a, b, Mode::Notrack);
+    ftfw_commit_timeout: |a, b| commit_timeout(a, b, Mode::Ftfw);
+    alarm_commit_timeout: |a, b| commit_timeout(a, b, Mode::Alarm);
+    alarm_cache_timeout: cache_timeout;
+    ftfw_polling: |a, b| polling(a, b, Mode::Ftfw);
+    alarm_polling: |a, b| polling(a, b, Mode::Alarm);
+}
+
+fn over_udp(mode: Mode) -> Setup<'static> {
+    Setup::new(mode, Transport::Udp, IpVersion::V4)
+}
+
+/// The whole life of a pair.
+fn life(
+    a: Implementation,
+    b: Implementation,
+    mode: Mode,
+    change: impl Fn(&mut Setup<'_>),
+) -> Result<()> {
+    let mut setup = over_udp(mode);
+    change(&mut setup);
+    cell::check(a, b, &setup)
+}
+
+/// `DisableExternalCache`: what one kernel has the other one has at once.
+fn injection(a: Implementation, b: Implementation, mode: Mode, more: &str) -> Result<()> {
+    let setup = Setup {
+        in_mode: &format!("DisableExternalCache on\n{more}"),
+        ..over_udp(mode)
+    };
+    let cell = named("start", Cell::start(a, b, &setup))?;
+    let nodes = [&cell.network.a, &cell.network.b];
+    // What happens to a flow at its own node is what the kernels shall have in the end.
+    let life: [(&str, flows::Act, usize); 3] = [
+        ("new", flows::create, flows::CREATED),
+        ("update", flows::change, flows::CREATED),
+        ("destroy", flows::end, flows::LEFT),
+    ];
+    for (step, act, count) in life {
+        named(
+            step,
+            (|| {
+                let mut wanted = flows::KernelTable::new();
+                for (node, number) in nodes.into_iter().zip(1..) {
+                    act(node, number)?;
+                    wanted.append(&mut flows::own(flows::kernel_table(node)?, number));
+                }
+                assert_eq!(wanted.len(), 2 * count, "{step}");
+                cell.wait_for_tables(&wanted)
+            })(),
+        )?;
+    }
+    for (step, daemon, request) in [("bulk", &cell.a, "-B"), ("resync", &cell.b, "-n")] {
+        named(
+            step,
+            (|| {
+                let wanted = flows::kernel_table(&cell.network.a)?;
+                // The end of an injected flow is nobody's business.
+                cell.network.b.run("/usr/sbin/conntrack -D -s 10.1.0.1")?;
+                ask(daemon, request)?;
+                cell.wait_for_tables(&wanted)
+            })(),
+        )?;
+    }
+    // Neither shows anything, and there is nothing to commit.
+    for daemon in [&cell.a, &cell.b] {
+        assert_eq!(daemon.client("-e")?.stdout, "");
+        ask(daemon, "-c")?;
+    }
+    Ok(())
+}
+
+/// `DisableInternalCache`: messages are made of events, `-i` and `-B` read the kernel.
+fn bypass(a: Implementation, b: Implementation) -> Result<()> {
+    let setup = Setup {
+        in_mode: "DisableInternalCache on",
+        ..over_udp(Mode::Notrack)
+    };
+    let cell = named("start", Cell::start(a, b, &setup))?;
+    let equal = |count| -> Result<()> {
+        for (owner, peer) in [(&cell.a, &cell.b), (&cell.b, &cell.a)] {
+            wait_for("the peer to know the flows", PATIENCE, || {
+                // A listing of the kernel has timeouts, and events say less than it.
+                let names = |lines: &std::collections::BTreeSet<FlowLine>| -> Vec<_> {
+                    let mut names: Vec<_> = lines.iter().map(FlowLine::identity).collect();
+                    names.sort();
+                    names
+                };
+                let (own, theirs) = (names(&owner.internal()?), names(&peer.external()?));
+                Ok(match own == theirs && own.len() == count {
+                    true => Progress::Done(()),
+                    false => Progress::Waiting(format!("{own:?}, {theirs:?}")),
+                })
+            })?;
+        }
+        Ok(())
+    };
+    let nodes = [(&cell.network.a, 1), (&cell.network.b, 2)];
+    let on_both = |act: flows::Act| nodes.iter().try_for_each(|(node, n)| act(node, *n));
+    named(
+        "new",
+        on_both(flows::create).and_then(|()| equal(flows::CREATED)),
+    )?;
+    named(
+        "update",
+        on_both(flows::change).and_then(|()| equal(flows::CREATED)),
+    )?;
+    named(
+        "destroy",
+        on_both(flows::end).and_then(|()| equal(flows::LEFT)),
+    )?;
+    for (step, request) in [("bulk", "-B"), ("resync", "-n")] {
+        for daemon in [&cell.a, &cell.b] {
+            ask(daemon, "-f external")?;
+        }
+        for daemon in [&cell.a, &cell.b] {
+            ask(daemon, request)?;
+        }
+        named(step, equal(flows::LEFT))?;
+    }
+    named("commit", cell.commit())
+}
+
+/// `StartupResync`: who starts last asks for what there is.
+fn startup_resync(a: Implementation, b: Implementation, mode: Mode) -> Result<()> {
+    let setup = Setup {
+        in_mode: "StartupResync on",
+        ..over_udp(mode)
+    };
+    let network = SyncPair::new()?;
+    let [config_a, config_b] = setup.configs();
+    let a = Conntrackd::start(&network.a, a, &config_a)?;
+    flows::create(&network.a, 1)?;
+    wait_for("the flows of A", PATIENCE, || {
+        Ok(match a.internal()?.len() {
+            flows::CREATED => Progress::Done(()),
+            count => Progress::Waiting(format!("{count} flows")),
+        })
+    })?;
+    let b = Conntrackd::start(&network.b, b, &config_b)?;
+    named("resync", wait_until_equal(&a, &b, flows::CREATED))
+}
+
+/// `CommitTimeout`: it is what committed flows get, and no other timeout travels.
+fn commit_timeout(a: Implementation, b: Implementation, mode: Mode) -> Result<()> {
+    let setup = Setup {
+        in_mode: &format!(
+            "CommitTimeout 250\n{}",
+            if mode == Mode::Alarm { ALARM_TIMES } else { "" }
+        ),
+        ..over_udp(mode)
+    };
+    let cell = named("start", Cell::start(a, b, &setup))?;
+    named("new", cell.new_flows())?;
+    let flows_of_a = flows::kernel_table(&cell.network.a)?;
+    ask(&cell.b, "-c")?;
+    named(
+        "commit",
+        wait_for("the commit", PATIENCE, || {
+            let found = flows::own(flows::kernel_table(&cell.network.b)?, 1);
+            if !found.keys().eq(flows_of_a.keys()) {
+                return Ok(Progress::Waiting(format!("{found:?}")));
+            }
+            match found.iter().find(|(_, left)| !(130..=250).contains(*left)) {
+                None => Ok(Progress::Done(())),
+                Some(wrong) => Err(Error::Unexpected(format!("{wrong:?}"))),
+            }
+        }),
+    )
+}
+
+/// ALARM's `CacheTimeout`: flows of a peer that is gone run out.
+fn cache_timeout(a: Implementation, b: Implementation) -> Result<()> {
+    let setup = Setup {
+        in_mode: "RefreshTime 1\nCacheTimeout 4",
+        ..over_udp(Mode::Alarm)
+    };
+    let cell = named("start", Cell::start(a, b, &setup))?;
+    named("new", cell.new_flows())?;
+    cell.a.kill();
+    named(
+        "expiry",
+        wait_for("an empty cache", PATIENCE, || {
+            Ok(match cell.b.external()?.len() {
+                0 => Progress::Done(()),
+                count => Progress::Waiting(format!("{count} flows")),
+            })
+        }),
+    )
+}
+
+/// `PollSecs`: flows are found by looking.
+fn polling(a: Implementation, b: Implementation, mode: Mode) -> Result<()> {
+    let setup = Setup {
+        sections: "General { PollSecs 1 }",
+        ..over_udp(mode)
+    };
+    let cell = named("start", Cell::start(a, b, &setup))?;
+    named("new", cell.new_flows())?;
+    named("update", cell.updates())?;
+    // Whatever ended, the other one learns of it at the next look. Stock loses flows of a zone
+    // and finds them again, each time (compat: daemon-11).
+    named("destroy", cell.ends())
+}
