@@ -8,6 +8,11 @@ use flow::{Event, Flow};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelId(pub u8);
 
+/// Who sent a datagram, as far as its source address tells: a number that the caller derives from
+/// it. Zero where that is unknown or makes no difference, as on a link with one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub u64);
+
 /// A client that waits for an answer, named by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(pub u64);
@@ -25,6 +30,11 @@ pub enum DumpReason {
     Request,
     /// Events were lost: merge, send what differs, and drop what the kernel no longer has.
     Overrun,
+    /// Its time has come (`PollSecs`): merge, send what differs, and drop what the kernel no
+    /// longer has.
+    Poll,
+    /// The peer is to be sent everything, and there is no internal cache: send each entry.
+    Bulk,
 }
 
 /// What a client asks of the node (`conntrackd -c`, `-f`, …).
@@ -85,10 +95,12 @@ pub enum Input<'a> {
         /// Whether each entry of the table was seen.
         complete: bool,
     },
-    /// A datagram from the peer.
+    /// A datagram from the peer, or on TCP any number of whole messages.
     Datagram {
         /// The link it came on.
         channel: ChannelId,
+        /// Who sent it.
+        peer: PeerId,
         /// Its payload.
         bytes: &'a [u8],
     },
@@ -111,6 +123,10 @@ pub enum Input<'a> {
     ChannelBlocked(ChannelId),
     /// The link can take datagrams (again).
     ChannelReady(ChannelId),
+    /// The link's interface works (again). A link counts as up until it is said to be down.
+    ChannelUp(ChannelId),
+    /// The link's interface does not work.
+    ChannelDown(ChannelId),
     /// The caller's clock has reached [`Node::timeout`](crate::Node::timeout).
     Timeout,
 }

@@ -30,10 +30,10 @@ pub mod time;
 pub mod wire;
 
 pub use cache::{Cursor, EntryState, FlowView, Slot, View};
-pub use config::{ChannelConfig, Config, ModeConfig};
-pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, Refusal, Request};
+pub use config::{ChannelConfig, Config, ExternalCache, InternalCache, ModeConfig};
+pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, PeerId, Refusal, Request};
 pub use node::{Node, QueuedMessage};
-pub use output::{CommitReport, KernelOp, Notice, Output};
+pub use output::{CommitReport, Injection, KernelOp, Notice, Output};
 pub use queue::Item;
 pub use seq::Seq;
 pub use stats::{Counter, Gauges, Stats};

@@ -14,6 +14,8 @@ use crate::input::{ChannelId, ClientId, DumpReason, OpId, Refusal};
 pub enum KernelOp<'a> {
     /// Create a flow that must not exist yet (`NLM_F_CREATE | NLM_F_EXCL`).
     Create(Flow<'a>),
+    /// Change a flow that must exist, selected by its original tuple and zone (`NLM_F_REPLACE`).
+    Update(Flow<'a>),
     /// Delete a flow, selected by its original tuple and zone.
     Delete(Flow<'a>),
 }
@@ -75,6 +77,29 @@ pub enum Notice {
     PeerSilent(Duration),
     /// The peer is heard again.
     PeerBack,
+    /// This link is used from now on.
+    ChannelInUse(ChannelId),
+    /// The link in use does not work, and neither does any other.
+    NoChannel,
+    /// Messages of the peer were lost, which this mode does not repair; how many.
+    MessagesLost(u64),
+    /// Without an internal cache the request makes no sense, and was ignored.
+    UnsupportedWithoutCache,
+}
+
+/// How far the injection of a flow of the peer had got when the kernel refused it for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Injection {
+    /// A new flow could not be created.
+    Create,
+    /// A new flow could not be created, even after the one in its place was deleted.
+    CreateAfterDelete,
+    /// A changed flow was not there, and could not be created.
+    UpdateByCreate,
+    /// A changed flow could not be created, even after the one in its place was deleted.
+    UpdateAfterDelete,
+    /// An ended flow could not be deleted.
+    Destroy,
 }
 
 /// Result of a commit.
@@ -115,6 +140,15 @@ pub enum Output<'a> {
     CommitRefused {
         /// The flow.
         flow: Flow<'a>,
+        /// The reason.
+        refusal: Refusal,
+    },
+    /// The kernel has refused a flow of the peer that was to be injected, for good.
+    InjectRefused {
+        /// The flow.
+        flow: Flow<'a>,
+        /// What was tried.
+        injection: Injection,
         /// The reason.
         refusal: Refusal,
     },

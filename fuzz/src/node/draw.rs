@@ -57,11 +57,11 @@ impl<'a> Draw<'a> {
             1 => 9000,
             _ => 1472,
         };
+        let mode = ModeConfig::Ftfw {
+            resend_queue_len_max: usize::from(self.below(40)),
+            ack_window: u32::from(self.below(20)),
+        };
         Config {
-            mode: ModeConfig::Ftfw {
-                resend_queue_len_max: usize::from(self.below(40)),
-                ack_window: u32::from(self.below(20)),
-            },
             channels: vec![ctsync::ChannelConfig { payload_len_max }],
             cache_len_max: usize::from(self.below(30)),
             commit_timeout: self.flag().then_some(Duration::from_secs(180)),
@@ -75,6 +75,7 @@ impl<'a> Draw<'a> {
                 _ => self.u32(),
             }),
             hash_key: [1, 2],
+            ..Config::new(mode)
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ctsync::wire::{FlowMessage, Header, Kind, split};
 use ctsync::{
     ChannelId, ClientId, Config, Counter, Cursor, Input, Instant, KernelOp, ModeConfig, Node, OpId,
-    Output, Refusal, Request, Seq, View,
+    Output, PeerId, Refusal, Request, Seq, View,
 };
 use flow::{Event, Object};
 use nfnetlink::EncodeError;
@@ -49,10 +49,13 @@ pub struct World {
 impl World {
     pub fn new(draw: &mut Draw<'_>) -> Self {
         let config = draw.config();
-        let ModeConfig::Ftfw {
-            resend_queue_len_max,
-            ..
-        } = config.mode;
+        let resend_queue_len_max = match config.mode {
+            ModeConfig::Ftfw {
+                resend_queue_len_max,
+                ..
+            } => resend_queue_len_max,
+            ModeConfig::Notrack | ModeConfig::Alarm { .. } => 0,
+        };
         let now = Instant(u64::from(draw.u16()));
         let payload_len_max = payload_len_max(&config);
         let mut world = Self {
@@ -131,6 +134,7 @@ impl World {
         let bytes = draw.bytes(len);
         self.handle(Input::Datagram {
             channel: ChannelId(draw.byte() & 1),
+            peer: PeerId(0),
             bytes,
         });
     }
@@ -152,6 +156,7 @@ impl World {
         }
         self.handle(Input::Datagram {
             channel: ChannelId(0),
+            peer: PeerId(0),
             bytes: &bytes,
         });
     }
@@ -322,6 +327,7 @@ fn encode(action: &KernelOp<'_>) {
     let mut builder = Builder::new(&mut bytes);
     let result = match action {
         KernelOp::Create(flow) => request::create(&mut builder, Call::quiet(0), flow),
+        KernelOp::Update(flow) => request::update(&mut builder, Call::quiet(0), flow),
         KernelOp::Delete(flow) => {
             request::delete(&mut builder, Call::quiet(0), &FlowKey::original(flow))
         }

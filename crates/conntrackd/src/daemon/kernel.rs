@@ -272,6 +272,7 @@ impl Kernel {
     pub fn change(&mut self, op: OpId, action: &KernelOp<'_>) {
         let pushed = match action {
             KernelOp::Create(flow) => self.changes.push(&Request::Create(flow), op),
+            KernelOp::Update(flow) => self.changes.push(&Request::Update(flow), op),
             KernelOp::Delete(flow) => self
                 .changes
                 .push(&Request::Delete(&FlowKey::original(flow)), op),

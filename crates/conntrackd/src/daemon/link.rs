@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use ctsync::{ChannelId, Input, Instant, Node};
+use ctsync::{ChannelId, Input, Instant, Node, PeerId};
 use linux::channel::datagram::{Checksum, Receiver, Sender};
 use linux::channel::{Buffers, Traffic, udp};
 use linux::interface::{self, Interface};
@@ -97,7 +97,14 @@ impl Link {
             let drained = self.receiver.drain(DATAGRAMS_PER_STEP, |datagram| {
                 let bytes = datagram.bytes;
                 len += bytes.len();
-                node.handle(now, Input::Datagram { channel, bytes });
+                node.handle(
+                    now,
+                    Input::Datagram {
+                        channel,
+                        peer: PeerId(0),
+                        bytes,
+                    },
+                );
             });
             count += drained.datagrams;
             let more = drained.more;

@@ -185,6 +185,15 @@ impl Replication {
                 Output::CommitRefused { flow, refusal } => {
                     reports.push(Report::CommitRefused(reason(refusal), flow_line(&flow)));
                 }
+                Output::InjectRefused {
+                    flow,
+                    injection,
+                    refusal,
+                } => reports.push(Report::InjectRefused(
+                    injection,
+                    reason(refusal),
+                    flow_line(&flow),
+                )),
                 Output::CommitDone { client, report } => commits.push((client, report)),
                 Output::Notice(notice) => reports.push(Report::Node(notice)),
             }
@@ -224,11 +233,11 @@ fn node_config(
     let Mode::Ftfw(ftfw) = &sync.mode else {
         return Err(StartError::NoLink);
     };
+    let mode = ModeConfig::Ftfw {
+        resend_queue_len_max: usize_from(ftfw.resend_queue_len_max),
+        ack_window: ftfw.ack_window,
+    };
     Ok(Config {
-        mode: ModeConfig::Ftfw {
-            resend_queue_len_max: usize_from(ftfw.resend_queue_len_max),
-            ack_window: ftfw.ack_window,
-        },
         channels: vec![ChannelConfig {
             payload_len_max: link.payload_len_max(peer),
         }],
@@ -240,6 +249,7 @@ fn node_config(
         overrun_resync: general.overrun_resync,
         first_seq: first_seq(clock::wall()),
         hash_key: hash_key(),
+        ..Config::new(mode)
     })
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ctsync::Notice;
+use ctsync::{Injection, Notice};
 use linux::{SystemError, table};
 
 use crate::log::Level;
@@ -27,6 +27,9 @@ pub enum Report {
     ReadingTable,
     /// The kernel refused a flow of the commit: the reason, and the flow's line.
     CommitRefused(String, String),
+    /// The kernel refused a flow that was to be injected: what was tried, the reason, and the
+    /// flow's line.
+    InjectRefused(Injection, String, String),
     /// A commit has written these flows.
     Committed(u64),
     /// It could not write these.
@@ -82,7 +85,8 @@ impl Report {
             Self::EventsFailed(_) | Self::KernelRefused(..) | Self::CommitRefused(..) => {
                 Level::Error
             }
-            Self::EventBufferAtLimit
+            Self::InjectRefused(..)
+            | Self::EventBufferAtLimit
             | Self::EventBufferIgnored
             | Self::LinkRefused(_)
             | Self::SchedulerRefused(_)
@@ -120,7 +124,7 @@ impl Report {
                 }
                 _ => None,
             },
-            Self::CommitRefused(..) => Some("refused flows"),
+            Self::CommitRefused(..) | Self::InjectRefused(..) => Some("refused flows"),
             Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
             Self::EventsFailed(_) => Some("failures to read events"),
             Self::KernelRefused(..) => Some("refusals of the kernel"),
@@ -151,6 +155,9 @@ impl Report {
             Self::PurgeCalledOff => "the rest of the table is not flushed: a commit begins".into(),
             Self::ReadingTable => "resync with master conntrack table".into(),
             Self::CommitRefused(reason, _) => format!("commit-create: {reason}").into(),
+            Self::InjectRefused(injection, reason, _) => {
+                format!("{}: {reason}", injection_text(*injection)).into()
+            }
             Self::Committed(count) => format!("Committed {count} new entries").into(),
             Self::CommitFailed(count) => format!("{count} entries can't be committed").into(),
             Self::CommitTook(time) => {
@@ -194,7 +201,7 @@ impl Report {
     /// The flow that it is about.
     pub fn flow(&self) -> Option<&str> {
         match self {
-            Self::CommitRefused(_, flow) => Some(flow),
+            Self::CommitRefused(_, flow) | Self::InjectRefused(_, _, flow) => Some(flow),
             _ => None,
         }
     }
@@ -213,6 +220,17 @@ const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel 
 
 const OFF: &str = "net.netfilter.nf_conntrack_events is 0: the kernel tells nothing of its flows, and \
     nothing is replicated; set it to 1";
+
+/// What stock says when an injection has failed.
+const fn injection_text(injection: Injection) -> &'static str {
+    match injection {
+        Injection::Create => "could not add new ct entry",
+        Injection::CreateAfterDelete => "could not add new ct entry, even when deleting it first",
+        Injection::UpdateByCreate => "could not update ct entry, even if creating it instead",
+        Injection::UpdateAfterDelete => "could not update ct entry, even when deleting it first",
+        Injection::Destroy => "could not destroy ct entry",
+    }
+}
 
 const fn notice_level(notice: &Notice) -> Level {
     match notice {

@@ -108,10 +108,13 @@ pub struct Node {
 impl Node {
     /// A node that starts now. It begins by reading the kernel's table.
     pub fn new(config: Config, now: Instant) -> Self {
-        let ModeConfig::Ftfw {
-            resend_queue_len_max,
-            ack_window,
-        } = config.mode;
+        let (resend_queue_len_max, ack_window) = match config.mode {
+            ModeConfig::Ftfw {
+                resend_queue_len_max,
+                ack_window,
+            } => (resend_queue_len_max, ack_window),
+            ModeConfig::Notrack | ModeConfig::Alarm { .. } => (1, 300),
+        };
         let hash_key = HashKey(config.hash_key);
         let len_max = config.cache_len_max;
         let resend = ResendQueue::new(config.first_seq, resend_queue_len_max);
@@ -166,7 +169,7 @@ impl Node {
             Input::OpsDone { through } => self.on_ops_done(through),
             Input::ChannelBlocked(channel) => self.set_blocked(channel, true),
             Input::ChannelReady(channel) => self.set_blocked(channel, false),
-            Input::Timeout => {}
+            Input::ChannelUp(_) | Input::ChannelDown(_) | Input::Timeout => {}
         }
         self.run_timers();
     }

@@ -1,8 +1,6 @@
 //! What every test of a node begins with: its configuration, flows, events, datagrams.
 
-use std::time::Duration;
-
-use ctsync::{ChannelConfig, ChannelId, Config, Input, Instant, ModeConfig, Node, Output, Seq};
+use ctsync::{ChannelId, Config, Input, Instant, ModeConfig, Node, Output, PeerId, Seq};
 use flow::{
     Addrs, Event, EventKind, Flow, L4, Object, Origin, Ports, ProtoInfo, Status, TcpInfo, TcpState,
     Tuple,
@@ -16,21 +14,9 @@ pub fn at(millis: u64) -> Instant {
 /// A configuration as conntrackd has it by default.
 pub fn config() -> Config {
     Config {
-        mode: ModeConfig::Ftfw {
-            resend_queue_len_max: 131_072,
-            ack_window: 300,
-        },
-        channels: vec![ChannelConfig {
-            payload_len_max: 1472,
-        }],
-        cache_len_max: 262_144,
-        commit_timeout: None,
-        purge_timeout: Duration::from_secs(60),
-        startup_resync: false,
-        tcp_window_tracking: false,
-        overrun_resync: Some(Duration::from_secs(30)),
         first_seq: Seq(1000),
         hash_key: [7, 9],
+        ..Config::new(ModeConfig::FTFW)
     }
 }
 
@@ -80,6 +66,7 @@ pub fn deliver(node: &mut Node, now: Instant, bytes: &[u8]) {
         now,
         Input::Datagram {
             channel: ChannelId(0),
+            peer: PeerId(0),
             bytes,
         },
     );

@@ -9,6 +9,8 @@ use flow::{EventKind, Flow, Tuple};
 pub enum Op {
     /// Create a flow with this original tuple.
     Create(Tuple),
+    /// Change it.
+    Update(Tuple),
     /// Delete it.
     Delete(Tuple),
 }
@@ -26,7 +28,7 @@ pub struct Outcome {
     pub dumps: Vec<DumpReason>,
     /// Whether the kernel's table is to be flushed.
     pub flush: bool,
-    /// How many flows a commit could not create.
+    /// How many flows could not be committed or injected.
     pub refused: usize,
     /// Ended commits.
     pub commits: Vec<ctsync::CommitReport>,
@@ -42,13 +44,14 @@ pub fn drain(node: &mut Node) -> Outcome {
                 op,
                 match action {
                     KernelOp::Create(flow) => Op::Create(flow.orig),
+                    KernelOp::Update(flow) => Op::Update(flow.orig),
                     KernelOp::Delete(flow) => Op::Delete(flow.orig),
                 },
             )),
             Output::Dump(reason) => outcome.dumps.push(reason),
             Output::FlushKernel => outcome.flush = true,
             Output::CommitDone { report, .. } => outcome.commits.push(report),
-            Output::CommitRefused { .. } => outcome.refused += 1,
+            Output::CommitRefused { .. } | Output::InjectRefused { .. } => outcome.refused += 1,
             Output::Notice(notice) => outcome.notices.push(notice),
         }
     }
