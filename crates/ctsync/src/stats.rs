@@ -36,6 +36,22 @@ counters! {
     ExternalUpdated,
     /// Flows of the external cache that ended or were flushed.
     ExternalDestroyed,
+    /// Expectations entered in the internal cache.
+    InternalExpectationsCreated,
+    /// Expectations that found the internal cache full.
+    InternalExpectationsNoSpace,
+    /// Updates of expectations in the internal cache.
+    InternalExpectationsUpdated,
+    /// Expectations of the internal cache that ended or were flushed.
+    InternalExpectationsDestroyed,
+    /// Expectations entered in the external cache.
+    ExternalExpectationsCreated,
+    /// Expectations that found the external cache full.
+    ExternalExpectationsNoSpace,
+    /// Updates of expectations in the external cache.
+    ExternalExpectationsUpdated,
+    /// Expectations of the external cache that ended or were flushed.
+    ExternalExpectationsDestroyed,
     /// Bytes of ended flows ("traffic processed").
     TrafficBytes,
     /// Packets of ended flows.

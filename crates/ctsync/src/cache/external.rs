@@ -1,31 +1,32 @@
-//! The external cache: the peer's flows, ready to be committed.
+//! The external cache: the peer's flows, or its expectations, ready to be committed.
 //!
-//! It does what the peer's messages say and knows nothing of our kernel. A flow stays until the peer
-//! ends it or a client flushes; when there is no room, further flows are counted and left out.
+//! It does what the peer's messages say and knows nothing of our kernel. An entry stays until the
+//! peer ends it or a client flushes; when there is no room, further ones are counted and left out.
 
 use super::entry::Entry;
 use super::hash::HashKey;
-use super::key::Key;
-use super::table::{Record, Table};
-use crate::stats::{Counter, Stats};
+use super::kept::Kept;
+use super::table::{Record, Slot, Table};
+use crate::stats::Stats;
 use crate::time::Instant;
-use crate::wire::FlowMessage;
 
 impl Record for Entry {
-    fn key(&self) -> Key {
+    type Key = super::Key;
+
+    fn key(&self) -> super::Key {
         Self::key(self)
     }
 }
 
-/// The peer's flows.
+/// The peer's flows, or what else it keeps.
 #[derive(Debug)]
-pub(crate) struct External {
-    pub(crate) table: Table<Entry>,
+pub(crate) struct External<K: Kept = Entry> {
+    pub(crate) table: Table<K>,
     len_max: usize,
 }
 
-impl External {
-    /// An empty cache for `len_max` flows.
+impl<K: Kept> External<K> {
+    /// An empty cache for `len_max` entries.
     pub(crate) fn new(hash_key: HashKey, len_max: usize) -> Self {
         Self {
             table: Table::new(hash_key),
@@ -33,77 +34,71 @@ impl External {
         }
     }
 
-    /// The peer has a new flow: it replaces what was known. `false` if there is no room.
+    /// The peer has a new one: it replaces what was known. `false` if there is no room.
     pub(crate) fn on_new(
         &mut self,
-        message: &FlowMessage<'_>,
+        message: &K::Message<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> bool {
-        let entry = Entry::from_message(message, now);
+        let entry = K::from_message(message, now);
         let Some(known) = self.known(&entry.key()) else {
             return self.create(entry, stats);
         };
         *known = entry;
-        stats.count(Counter::ExternalDestroyed);
-        stats.count(Counter::ExternalCreated);
+        stats.count(K::EXTERNAL.destroyed);
+        stats.count(K::EXTERNAL.created);
         true
     }
 
-    /// A flow of the peer has changed. `false` if it is new to us and there is no room.
+    /// One of the peer's has changed. `false` if it is new to us and there is no room.
     pub(crate) fn on_update(
         &mut self,
-        message: &FlowMessage<'_>,
+        message: &K::Message<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> bool {
-        let key = key_of(message);
-        let Some(known) = self.known(&key) else {
-            return self.create(Entry::from_message(message, now), stats);
+        let Some(known) = self.known(&K::key_of_message(message)) else {
+            return self.create(K::from_message(message, now), stats);
         };
         known.merge_message(message, now);
-        stats.count(Counter::ExternalUpdated);
+        stats.count(K::EXTERNAL.updated);
         true
     }
 
-    /// A flow of the peer has ended.
-    pub(crate) fn on_destroy(&mut self, message: &FlowMessage<'_>, stats: &mut Stats) {
-        let Some(slot) = self.table.find(&key_of(message)) else {
-            return;
-        };
-        self.table.remove(slot);
-        stats.count(Counter::ExternalDestroyed);
+    /// One of the peer's has ended.
+    pub(crate) fn on_destroy(&mut self, message: &K::Message<'_>, stats: &mut Stats) {
+        if let Some(slot) = self.table.find(&K::key_of_message(message)) {
+            self.remove(slot, stats);
+        }
     }
 
-    /// Forgets all flows.
+    /// Takes one out.
+    pub(crate) fn remove(&mut self, slot: Slot, stats: &mut Stats) -> Option<K> {
+        let entry = self.table.remove(slot)?;
+        stats.count(K::EXTERNAL.destroyed);
+        Some(entry)
+    }
+
+    /// Forgets all.
     pub(crate) fn clear(&mut self, stats: &mut Stats) {
-        stats.add(
-            Counter::ExternalDestroyed,
-            u64::try_from(self.table.len()).unwrap_or(u64::MAX),
-        );
+        let len = u64::try_from(self.table.len()).unwrap_or(u64::MAX);
+        stats.add(K::EXTERNAL.destroyed, len);
         self.table.clear();
     }
 
-    fn known(&mut self, key: &Key) -> Option<&mut Entry> {
+    fn known(&mut self, key: &K::Key) -> Option<&mut K> {
         let slot = self.table.find(key)?;
         self.table.get_mut(slot)
     }
 
-    fn create(&mut self, entry: Entry, stats: &mut Stats) -> bool {
+    fn create(&mut self, entry: K, stats: &mut Stats) -> bool {
         if self.table.len() >= self.len_max {
-            stats.count(Counter::ExternalNoSpace);
+            stats.count(K::EXTERNAL.no_space);
             return false;
         }
         self.table.insert(entry);
-        stats.count(Counter::ExternalCreated);
+        stats.count(K::EXTERNAL.created);
         true
     }
-}
-
-fn key_of(message: &FlowMessage<'_>) -> Key {
-    Key::new(
-        &message.addrs,
-        &message.l4(),
-        message.zone.unwrap_or_default(),
-    )
 }

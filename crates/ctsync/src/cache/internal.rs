@@ -7,12 +7,10 @@
 //!
 //! Invariant: a dead entry is on its way to the peer, or guards against the reading in progress.
 
-use flow::{Counters, Flow};
-
 use super::entry::Entry;
 use super::hash::HashKey;
-use super::key::Key;
-use super::table::{Cursor, Slot, Table};
+use super::kept::Kept;
+use super::table::{Cursor, Slot, Slots, Table};
 use super::tracked::{Life, Place, Replace, Tracked, id_of};
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
@@ -29,10 +27,10 @@ pub(crate) enum Merged {
     Full,
 }
 
-/// The flows of our kernel.
+/// The flows of our kernel, or what else of it is kept.
 #[derive(Debug)]
-pub(crate) struct Internal {
-    pub(crate) table: Table<Tracked>,
+pub(crate) struct Internal<K: Kept = Entry> {
+    pub(crate) table: Table<Tracked<K>>,
     live: usize,
     live_max: usize,
     /// Dead entries on their way to the peer, at most, before new flows are refused.
@@ -45,7 +43,7 @@ pub(crate) struct Internal {
     replace_of_new: Option<Replace>,
 }
 
-impl Internal {
+impl<K: Kept> Internal<K> {
     /// An empty cache for `live_max` flows, beside a resend queue of `resend_max` messages.
     pub(crate) fn new(hash_key: HashKey, live_max: usize, resend_max: usize) -> Self {
         Self {
@@ -75,15 +73,15 @@ impl Internal {
     /// no room.
     pub(crate) fn on_new(
         &mut self,
-        flow: &Flow<'_>,
+        report: &K::Report<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> Option<Slot> {
-        match self.table.find(&Key::of_flow(flow)) {
-            Some(slot) => self.replace(slot, flow, now, stats),
+        match self.table.find(&K::key_of_report(report)) {
+            Some(slot) => self.replace(slot, report, now, stats),
             None => {
                 let replace = self.replace_of_new.unwrap_or(Replace::UntilAcknowledged);
-                self.create(flow, now, replace, stats)
+                self.create(report, now, replace, stats)
             }
         }
     }
@@ -91,38 +89,38 @@ impl Internal {
     /// A flow of the kernel has changed. `None` if there is no room for it.
     pub(crate) fn on_update(
         &mut self,
-        flow: &Flow<'_>,
+        report: &K::Report<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> Option<Slot> {
-        let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
-            return self.create(flow, now, Replace::UntilAcknowledged, stats);
+        let Some(slot) = self.table.find(&K::key_of_report(report)) else {
+            return self.create(report, now, Replace::UntilAcknowledged, stats);
         };
         let generation = self.generation;
         let tracked = self.table.get_mut(slot)?;
-        if tracked.is_of_another_life(flow) {
-            return self.replace(slot, flow, now, stats);
+        if tracked.is_of_another_life(report) {
+            return self.replace(slot, report, now, stats);
         }
-        tracked.update(flow, now);
+        tracked.update(report, now);
         tracked.generation = generation;
-        stats.count(Counter::InternalUpdated);
+        stats.count(K::INTERNAL.updated);
         Some(slot)
     }
 
     /// A flow of the kernel has ended. `None` if it was not known.
     pub(crate) fn on_destroy(
         &mut self,
-        flow: &Flow<'_>,
+        report: &K::Report<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> Option<Slot> {
-        let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
-            self.guard(flow, now);
+        let Some(slot) = self.table.find(&K::key_of_report(report)) else {
+            self.guard(report, now);
             return None;
         };
         let generation = self.generation;
         let tracked = self.table.get_mut(slot)?;
-        if tracked.has_another_id(flow) {
+        if tracked.has_another_id(report) {
             // The end of a life that a reading of the table has shown to be over already.
             return None;
         }
@@ -130,39 +128,40 @@ impl Internal {
         if !self.kill(slot, stats) {
             return None;
         }
-        let counters = [flow.counters.orig, flow.counters.reply];
-        for Counters { packets, bytes } in counters.into_iter().flatten() {
-            stats.add(Counter::TrafficPackets, packets);
-            stats.add(Counter::TrafficBytes, bytes);
-        }
+        K::count_end(report, stats);
         Some(slot)
     }
 
     /// One entry of the kernel's table, read in the dump that runs.
-    pub(crate) fn on_dumped(&mut self, flow: &Flow<'_>, now: Instant, stats: &mut Stats) -> Merged {
+    pub(crate) fn on_dumped(
+        &mut self,
+        report: &K::Report<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Merged {
         let generation = self.generation;
-        let Some(slot) = self.table.find(&Key::of_flow(flow)) else {
-            let slot = self.create(flow, now, Replace::UntilAcknowledged, stats);
+        let Some(slot) = self.table.find(&K::key_of_report(report)) else {
+            let slot = self.create(report, now, Replace::UntilAcknowledged, stats);
             return slot.map_or(Merged::Full, Merged::Changed);
         };
         let Some(tracked) = self.table.get_mut(slot) else {
             return Merged::Unchanged;
         };
         if tracked.generation == generation {
-            let filled = tracked.fill(flow, now);
+            let filled = tracked.fill(report, now);
             return if filled {
                 Merged::Changed(slot)
             } else {
                 Merged::Unchanged
             };
         }
-        if tracked.is_of_another_life(flow) {
-            let slot = self.replace(slot, flow, now, stats);
+        if tracked.is_of_another_life(report) {
+            let slot = self.replace(slot, report, now, stats);
             return slot.map_or(Merged::Full, Merged::Changed);
         }
         tracked.generation = generation;
-        stats.count(Counter::InternalUpdated);
-        tracked.silent |= tracked.read(flow, now);
+        stats.count(K::INTERNAL.updated);
+        tracked.silent |= tracked.read(report, now);
         if tracked.silent {
             Merged::Changed(slot)
         } else {
@@ -199,7 +198,7 @@ impl Internal {
         tracked.life = Life::Dead;
         self.given_up_dead += usize::from(tracked.place == Place::GivenUp);
         self.live -= 1;
-        stats.count(Counter::InternalDestroyed);
+        stats.count(K::INTERNAL.destroyed);
         true
     }
 
@@ -263,7 +262,7 @@ impl Internal {
     /// Forgets all flows; the caller empties the queues.
     pub(crate) fn clear(&mut self, stats: &mut Stats) {
         stats.add(
-            Counter::InternalDestroyed,
+            K::INTERNAL.destroyed,
             u64::try_from(self.live).unwrap_or(u64::MAX),
         );
         self.table.clear();
@@ -286,29 +285,25 @@ impl Internal {
     }
 
     /// The slots a walk passes next.
-    pub(crate) fn walk(
-        &self,
-        cursor: Cursor,
-        limit: u32,
-    ) -> Option<(impl Iterator<Item = Slot> + use<>, Cursor)> {
+    pub(crate) fn walk(&self, cursor: Cursor, limit: u32) -> Option<(Slots, Cursor)> {
         self.table.walk(cursor, limit)
     }
 
     fn create(
         &mut self,
-        flow: &Flow<'_>,
+        report: &K::Report<'_>,
         now: Instant,
         replace: Replace,
         stats: &mut Stats,
     ) -> Option<Slot> {
         if !self.has_room() {
-            stats.count(Counter::InternalNoSpace);
+            stats.count(K::INTERNAL.no_space);
             return None;
         }
-        stats.count(Counter::InternalCreated);
+        stats.count(K::INTERNAL.created);
         self.live += 1;
-        let entry = Entry::from_flow(flow, now);
-        let tracked = Tracked::new(entry, id_of(flow), replace, self.generation);
+        let entry = K::from_report(report, now);
+        let tracked = Tracked::new(entry, id_of::<K>(report), replace, self.generation);
         Some(self.table.insert(tracked))
     }
 
@@ -316,19 +311,19 @@ impl Internal {
     fn replace(
         &mut self,
         slot: Slot,
-        flow: &Flow<'_>,
+        report: &K::Report<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> Option<Slot> {
         let was_dead = self.table.get(slot)?.life == Life::Dead;
         if was_dead && !self.has_room() {
-            stats.count(Counter::InternalNoSpace);
+            stats.count(K::INTERNAL.no_space);
             return None;
         }
         let generation = self.generation;
         let tracked = self.table.get_mut(slot)?;
-        tracked.entry = Entry::from_flow(flow, now);
-        tracked.id = id_of(flow);
+        tracked.entry = K::from_report(report, now);
+        tracked.id = id_of::<K>(report);
         tracked.life = Life::New;
         tracked.replace = Replace::UntilAcknowledged;
         tracked.generation = generation;
@@ -337,17 +332,17 @@ impl Internal {
             self.live += 1;
             self.given_up_dead -= usize::from(tracked.place == Place::GivenUp);
         } else {
-            stats.count(Counter::InternalDestroyed);
+            stats.count(K::INTERNAL.destroyed);
         }
-        stats.count(Counter::InternalCreated);
+        stats.count(K::INTERNAL.created);
         Some(slot)
     }
 
     /// Remembers the end of a flow that was not known, so that the dump that runs does not bring
     /// it back.
-    fn guard(&mut self, flow: &Flow<'_>, now: Instant) {
+    fn guard(&mut self, report: &K::Report<'_>, now: Instant) {
         if self.reading && self.table.len() < self.live_max.saturating_add(self.dead_max) {
-            let entry = Entry::from_flow(flow, now);
+            let entry = K::from_report(report, now);
             let replace = Replace::UntilAcknowledged;
             let mut tracked = Tracked::new(entry, None, replace, self.generation);
             tracked.life = Life::Dead;

@@ -6,6 +6,7 @@
 use flow::{Addrs, Flow, L4, Tuple, Zone};
 
 use super::hash::HashKey;
+use super::table::Identity;
 
 /// Identity of a flow in a cache, packed into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +61,10 @@ impl Key {
             },
         }
     }
+}
 
-    /// The keyed hash.
-    pub(crate) fn hash(&self, key: &HashKey) -> u64 {
+impl Identity for Key {
+    fn hash(&self, key: &HashKey) -> u64 {
         match *self {
             Self::V4 { addrs, rest } => key.hash(&[addrs, rest]),
             Self::V6 { src, dst, rest } => {
@@ -75,7 +77,7 @@ impl Key {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the two halves are meant")]
-const fn halves(word: u128) -> [u64; 2] {
+pub(super) const fn halves(word: u128) -> [u64; 2] {
     [(word >> 64) as u64, word as u64]
 }
 

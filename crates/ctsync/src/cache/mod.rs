@@ -1,20 +1,28 @@
-//! The flows of our kernel and of the peer's.
+//! The flows and expectations of our kernel and of the peer's.
 //!
-//! Both caches are one [`table`] of entries with an index. The
-//! [`internal`] cache adds to each entry where it stands on its way to the peer; the
-//! [`external`] one is what a commit writes into the kernel. [`view`] shows either to the outside.
+//! Each cache is one [`table`] of entries with an index, of flows ([`entry`]) or of expectations
+//! ([`expectation`]): [`kept`] is what the two have in common. The [`internal`] cache adds to each
+//! entry where it stands on its way to the peer; the [`external`] one is what a commit writes into
+//! the kernel. [`ours`] and [`theirs`] hold both tables of a kernel; [`view`] shows them to the
+//! outside.
 
 pub(crate) mod entry;
+pub(crate) mod expectation;
 pub(crate) mod external;
 mod extra;
 pub(crate) mod hash;
 pub(crate) mod internal;
+pub(crate) mod kept;
 pub(crate) mod key;
+mod masters;
+pub(crate) mod ours;
 #[cfg(test)]
 mod property;
 pub(crate) mod table;
+pub(crate) mod theirs;
 pub(crate) mod tracked;
 mod view;
+mod zones;
 
 pub(crate) use external::External;
 pub(crate) use hash::HashKey;

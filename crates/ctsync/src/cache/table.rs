@@ -7,16 +7,25 @@
 //! Invariant: the index holds each used slot exactly once, under its record's key.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use hashbrown::HashTable;
 
 use super::hash::HashKey;
-use super::key::Key;
+
+/// The identity of a [`Record`].
+pub(crate) trait Identity: PartialEq {
+    /// The keyed hash.
+    fn hash(&self, key: &HashKey) -> u64;
+}
 
 /// What a [`Table`] holds.
 pub(crate) trait Record {
+    /// What tells two of them apart.
+    type Key: Identity;
+
     /// The identity under which it is found; never changes while it is in the table.
-    fn key(&self) -> Key;
+    fn key(&self) -> Self::Key;
 }
 
 /// Place of a record in its table; valid until the record is removed, then reused.
@@ -30,6 +39,18 @@ pub struct Cursor(u32);
 impl Cursor {
     /// Before the first slot.
     pub const START: Self = Self(0);
+}
+
+/// Some slots in a row.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slots(Range<u32>);
+
+impl Iterator for Slots {
+    type Item = Slot;
+
+    fn next(&mut self) -> Option<Slot> {
+        self.0.next().map(Slot)
+    }
 }
 
 const CHUNK_LEN: usize = 1024;
@@ -64,7 +85,7 @@ impl<R: Record> Table<R> {
     }
 
     /// The slot of the record with this key.
-    pub(crate) fn find(&self, key: &Key) -> Option<Slot> {
+    pub(crate) fn find(&self, key: &R::Key) -> Option<Slot> {
         let hash = key.hash(&self.hash_key);
         self.shards
             .get(shard_of(hash))?
@@ -138,17 +159,13 @@ impl<R: Record> Table<R> {
     /// The slots that a walk passes next, at most `limit`, and where it then stands; `None` at the
     /// end. A slot may be vacant. A record that is there during the whole walk is met exactly
     /// once.
-    pub(crate) fn walk(
-        &self,
-        cursor: Cursor,
-        limit: u32,
-    ) -> Option<(impl Iterator<Item = Slot> + use<R>, Cursor)> {
+    pub(crate) fn walk(&self, cursor: Cursor, limit: u32) -> Option<(Slots, Cursor)> {
         let end = self.slots_len();
         if cursor.0 >= end {
             return None;
         }
         let next = cursor.0.saturating_add(limit).min(end);
-        Some(((cursor.0..next).map(Slot), Cursor(next)))
+        Some((Slots(cursor.0..next), Cursor(next)))
     }
 
     fn slots_len(&self) -> u32 {
@@ -157,7 +174,7 @@ impl<R: Record> Table<R> {
         u32::try_from(full + last).unwrap_or(u32::MAX)
     }
 
-    fn has_key(&self, slot: Slot, key: &Key) -> bool {
+    fn has_key(&self, slot: Slot, key: &R::Key) -> bool {
         self.get(slot).is_some_and(|record| record.key() == *key)
     }
 

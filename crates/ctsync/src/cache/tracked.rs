@@ -1,4 +1,4 @@
-//! One flow of the internal cache: its entry, and where it stands on its way to the peer.
+//! One entry of the internal cache, and where it stands on its way to the peer.
 //!
 //! Two questions are answered here. Which message tells the peer of it: that follows from its life
 //! and from what the peer may remember of the tuple. And whether the kernel, when it names the
@@ -6,10 +6,10 @@
 
 use core::num::NonZeroU32;
 
-use flow::Flow;
+use flow::EventKind;
 
 use super::entry::Entry;
-use super::key::Key;
+use super::kept::Kept;
 use super::table::Record;
 use crate::seq::Seq;
 use crate::time::Instant;
@@ -49,10 +49,10 @@ pub(super) enum Replace {
     UntilAcknowledged,
 }
 
-/// One flow of the internal cache.
+/// One flow of the internal cache, or one of what else is kept.
 #[derive(Debug)]
-pub(crate) struct Tracked {
-    pub(crate) entry: Entry,
+pub(crate) struct Tracked<K = Entry> {
+    pub(crate) entry: K,
     pub(crate) seq: Seq,
     pub(crate) life: Life,
     pub(crate) place: Place,
@@ -64,19 +64,16 @@ pub(crate) struct Tracked {
     pub(super) id: Option<NonZeroU32>,
 }
 
-impl Record for Tracked {
-    fn key(&self) -> Key {
+impl<K: Kept> Record for Tracked<K> {
+    type Key = K::Key;
+
+    fn key(&self) -> K::Key {
         self.entry.key()
     }
 }
 
-impl Tracked {
-    pub(super) fn new(
-        entry: Entry,
-        id: Option<NonZeroU32>,
-        replace: Replace,
-        generation: u8,
-    ) -> Self {
+impl<K: Kept> Tracked<K> {
+    pub(super) fn new(entry: K, id: Option<NonZeroU32>, replace: Replace, generation: u8) -> Self {
         Self {
             entry,
             id,
@@ -94,6 +91,15 @@ impl Tracked {
         self.id.map(NonZeroU32::get)
     }
 
+    /// The message that tells the peer of it.
+    pub(crate) fn announced_as(&self) -> EventKind {
+        match self.life {
+            Life::Dead => EventKind::Destroy,
+            Life::New | Life::Updated if self.announces_new() => EventKind::New,
+            Life::New | Life::Updated => EventKind::Update,
+        }
+    }
+
     /// Whether the peer has to be sent a NEW.
     pub(crate) fn announces_new(&self) -> bool {
         self.life == Life::New || self.replace != Replace::No
@@ -109,59 +115,53 @@ impl Tracked {
     }
 
     /// Whether the kernel speaks of another flow than this one under the same tuple.
-    pub(super) fn is_of_another_life(&self, flow: &Flow<'_>) -> bool {
-        self.life == Life::Dead || self.has_another_id(flow)
+    pub(super) fn is_of_another_life(&self, report: &K::Report<'_>) -> bool {
+        self.life == Life::Dead || self.has_another_id(report)
     }
 
-    pub(super) fn has_another_id(&self, flow: &Flow<'_>) -> bool {
+    pub(super) fn has_another_id(&self, report: &K::Report<'_>) -> bool {
         let differ = |(ours, theirs)| ours != theirs;
-        self.id.zip(id_of(flow)).is_some_and(differ)
+        self.id.zip(id_of::<K>(report)).is_some_and(differ)
     }
 
     /// An event was faster than the table. It may have left out what had not changed, which is
     /// taken over from the table if that speaks of the same life; `true` if there was something.
-    pub(super) fn fill(&mut self, flow: &Flow<'_>, now: Instant) -> bool {
-        let same_life = self.id.is_some() && self.id == id_of(flow);
+    pub(super) fn fill(&mut self, report: &K::Report<'_>, now: Instant) -> bool {
+        let same_life = self.id.is_some() && self.id == id_of::<K>(report);
         let filled =
-            self.life != Life::Dead && same_life && self.entry.fill(&Entry::from_flow(flow, now));
+            self.life != Life::Dead && same_life && self.entry.fill(&K::from_report(report, now));
         self.silent |= filled;
         filled
     }
 
     /// Takes over what the kernel's table says of a flow, which is everything there is; whether
     /// that is something new.
-    pub(super) fn read(&mut self, flow: &Flow<'_>, now: Instant) -> bool {
-        let fresh = self.entry.read_again(flow, now);
+    pub(super) fn read(&mut self, report: &K::Report<'_>, now: Instant) -> bool {
+        let fresh = self.entry.read_again(report, now);
         let changed = !fresh.says_the_same(&self.entry);
         if changed {
             self.replace = Replace::UntilAcknowledged;
         }
         self.life = Life::Updated;
-        self.id = self.id.or(id_of(flow));
+        self.id = self.id.or(id_of::<K>(report));
         self.entry = fresh;
         changed
     }
 
     /// Takes over what the kernel says of a flow that lives on.
-    pub(super) fn update(&mut self, flow: &Flow<'_>, now: Instant) {
-        let had_labels = self.has_labels();
-        self.entry.merge_flow(flow, now);
+    pub(super) fn update(&mut self, report: &K::Report<'_>, now: Instant) {
+        let had_lasting = self.entry.has_lasting();
+        self.entry.merge_report(report, now);
         self.life = Life::Updated;
         self.silent = true;
-        self.id = self.id.or(id_of(flow));
-        if had_labels && !self.has_labels() {
-            // No message says "no labels"; only one that replaces does.
+        self.id = self.id.or(id_of::<K>(report));
+        if had_lasting && !self.entry.has_lasting() {
             self.replace = Replace::UntilAcknowledged;
         }
     }
-
-    fn has_labels(&self) -> bool {
-        let labels = self.entry.extra().and_then(|extra| extra.labels);
-        labels.is_some_and(|labels| !labels.is_empty())
-    }
 }
 
-/// The kernel's number of the flow's life.
-pub(super) fn id_of(flow: &Flow<'_>) -> Option<NonZeroU32> {
-    flow.id.and_then(NonZeroU32::new)
+/// The kernel's number of the life that a report is about.
+pub(super) fn id_of<K: Kept>(report: &K::Report<'_>) -> Option<NonZeroU32> {
+    K::id_of_report(report).and_then(NonZeroU32::new)
 }
