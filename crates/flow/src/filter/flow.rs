@@ -12,6 +12,7 @@ use core::net::IpAddr;
 
 use super::kernel::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};
 use super::nat::NatFilter;
+use super::set::bits;
 use crate::flow::{Flow, Zone};
 use crate::labels::Labels;
 use crate::protocol::{Family, Protocol};
@@ -280,6 +281,11 @@ impl AddrFilter {
     /// The address, when every bit of it counts.
     pub fn single(&self) -> Option<IpAddr> {
         (*self == Self::exact(self.addr)).then_some(self.addr)
+    }
+
+    /// The bits of the address, and which of them count.
+    pub(super) fn parts(&self) -> (u128, u128) {
+        (bits(self.addr), bits(self.mask))
     }
 
     /// The family of the address.
