@@ -216,7 +216,7 @@ impl LowArgs {
     ) -> Result<Self, Error> {
         let mut args = Self::default();
         let mut scanner = Scanner::new(words, environment.posix);
-        while let Some(Typed { key, value }) = scanner.next()? {
+        while let Some(Typed { key, value }) = scanner.next_option()? {
             match key {
                 Key::Command(command) => args.command(command.verb, command.name, value)?,
                 Key::Option(option) => {

@@ -122,7 +122,7 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
     }
 
     /// The next option, `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Typed<'a>>, Error> {
+    pub fn next_option(&mut self) -> Result<Option<Typed<'a>>, Error> {
         if !self.cluster.is_empty() {
             return self.letter().map(Some);
         }
@@ -260,7 +260,7 @@ mod tests {
         let mut scanner = Scanner::new(&words, posix);
         let mut found = Vec::new();
         loop {
-            match scanner.next() {
+            match scanner.next_option() {
                 Ok(Some(typed)) => {
                     let name = typed.key.names().next().unwrap();
                     let value = typed.value.map(|value| format!("={value}"));
