@@ -7,7 +7,7 @@
 //! it after [`crate::process::detach`].
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -138,6 +138,13 @@ impl Poller {
     fn collect(&mut self, timeout: Option<&Timespec>) -> std::result::Result<(), Errno> {
         let room = rustix::buffer::spare_capacity(&mut self.ready);
         epoll::wait(&self.epoll, room, timeout).map(drop)
+    }
+}
+
+/// A poller is a descriptor itself: ready to read when one of its own is ready.
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 

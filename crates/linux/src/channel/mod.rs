@@ -2,11 +2,13 @@
 //!
 //! A channel moves datagrams and counts them; what they mean, and what becomes of one that is
 //! lost, is decided by the replication protocol. [`udp`] and [`multicast`] open sockets that
-//! [`datagram`] serves.
+//! [`datagram`] serves; [`tcp`] has connections, whose bytes [`cutter`] cuts into messages.
 
+pub mod cutter;
 pub mod datagram;
 pub mod multicast;
 mod socket;
+pub mod tcp;
 pub mod udp;
 
 pub use socket::Buffers;
