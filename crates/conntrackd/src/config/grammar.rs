@@ -85,10 +85,12 @@ pub enum Key {
     Ipv6Interface,
     LockFile,
     LogFile,
+    LogFormat,
     Mode,
     Multicast,
     NetlinkBufferSize,
     NetlinkBufferSizeMaxGrowth,
+    NetlinkEventsAllFlows,
     NetlinkEventsReliable,
     NetlinkOverrunResync,
     Nice,
@@ -119,6 +121,7 @@ pub enum Key {
     Type,
     Udp,
     Unix,
+    User,
 }
 
 /// What may follow a keyword.
@@ -201,7 +204,7 @@ static FILE_RULES: [Rule; 4] = [
     rule("Helper", Key::Helper, Shape::Block(Section::Helper)),
 ];
 
-static GENERAL: [Rule; 19] = [
+static GENERAL: [Rule; 21] = [
     rule("HashSize", Key::HashSize, NUMBER),
     rule("HashLimit", Key::HashLimit, NUMBER),
     rule("LogFile", Key::LogFile, Shape::BoolOrPath(FILE)),
@@ -235,6 +238,11 @@ static GENERAL: [Rule; 19] = [
         Key::NetlinkEventsReliable,
         Shape::Bool,
     ),
+    rule(
+        "NetlinkEventsAllFlows",
+        Key::NetlinkEventsAllFlows,
+        Shape::Bool,
+    ),
     rule("EventIterationLimit", Key::EventIterationLimit, NUMBER),
     rule("PollSecs", Key::PollSecs, NUMBER),
     rule("Nice", Key::Nice, Shape::Signed),
@@ -244,6 +252,7 @@ static GENERAL: [Rule; 19] = [
         Shape::Block(Section::Scheduler),
     ),
     rule("Systemd", Key::Systemd, Shape::Bool),
+    rule("User", Key::User, Shape::BoolOrText),
     rule("Filter", Key::Filter, Shape::FilterBlock(Section::Filter)),
 ];
 
@@ -394,8 +403,9 @@ static TCP: [Rule; 10] = [
     rule("ErrorQueueLength", Key::ErrorQueueLength, NUMBER),
 ];
 
-static STATS: [Rule; 2] = [
+static STATS: [Rule; 3] = [
     rule("LogFile", Key::LogFile, Shape::BoolOrPath(FILE)),
+    rule("LogFormat", Key::LogFormat, Shape::Text),
     rule("Syslog", Key::Syslog, Shape::BoolOrText),
 ];
 

@@ -66,6 +66,8 @@ pub struct General {
     pub overrun_resync: Option<Duration>,
     /// `NetlinkEventsReliable`.
     pub event_delivery: EventDelivery,
+    /// `NetlinkEventsAllFlows`: have the kernel tell of all flows (compat: daemon-106).
+    pub events_of_all_flows: bool,
     /// `EventIterationLimit`: most events of one turn of the loop.
     pub event_iteration_limit: u32,
     /// `PollSecs`: read the table so often instead of following events.
@@ -74,6 +76,8 @@ pub struct General {
     pub scheduler: Option<Scheduler>,
     /// `Systemd`: tell the service manager what happens.
     pub systemd: bool,
+    /// `User`: who the daemon becomes when it has opened everything; `None` leaves it as it is.
+    pub user: Option<String>,
     /// `Filter`.
     pub filter: Option<Filter>,
 }
@@ -91,10 +95,12 @@ impl Default for General {
             netlink_buffer_size_max: 0,
             overrun_resync: Some(OVERRUN_RESYNC),
             event_delivery: EventDelivery::BestEffort,
+            events_of_all_flows: true,
             event_iteration_limit: 100,
             poll: None,
             scheduler: None,
             systemd: true,
+            user: None,
             filter: None,
         }
     }
@@ -385,8 +391,20 @@ pub struct SocketOptions {
 pub struct Stats {
     /// `LogFile` of destroyed flows.
     pub log_file: Option<PathBuf>,
+    /// `LogFormat` of that file.
+    pub log_format: LogFormat,
     /// `Syslog` for destroyed flows.
     pub syslog: Option<Facility>,
+}
+
+/// `Stats { LogFormat }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A date and the line that `conntrack` shows.
+    #[default]
+    Text,
+    /// A JSON object per line.
+    Json,
 }
 
 /// Section `Helper`.

@@ -15,8 +15,8 @@ use super::grammar::{Key, Section};
 use super::lower::STATES;
 use super::model::{
     Config, EventDelivery, ExpectationSync, ExternalCache, Facility, Filter, FilterPlace, General,
-    Helpers, InternalCache, Links, Mode, MulticastLink, Operation, SchedulerPolicy, SocketOptions,
-    Stats, Sync, UnicastLink,
+    Helpers, InternalCache, Links, LogFormat, Mode, MulticastLink, Operation, SchedulerPolicy,
+    SocketOptions, Stats, Sync, UnicastLink,
 };
 use super::protocols;
 
@@ -111,6 +111,10 @@ impl Printer {
                 });
             }
             p.switch(Key::Systemd, general.systemd);
+            match &general.user {
+                Some(name) => p.item(Key::User, quote(name)),
+                None => p.switch(Key::User, false),
+            }
             if let Some(filter) = &general.filter {
                 p.filter(filter);
             }
@@ -133,6 +137,7 @@ impl Printer {
         }
         let reliable = general.event_delivery == EventDelivery::Reliable;
         self.switch(Key::NetlinkEventsReliable, reliable);
+        self.switch(Key::NetlinkEventsAllFlows, general.events_of_all_flows);
         self.item(Key::EventIterationLimit, general.event_iteration_limit);
         if let Some(period) = general.poll {
             self.seconds(Key::PollSecs, period);
@@ -306,6 +311,13 @@ impl Printer {
     fn stats(&mut self, stats: &Stats) {
         self.block(Key::Stats, "", Section::Stats, |p| {
             p.log(stats.log_file.as_deref(), stats.syslog);
+            p.item(
+                Key::LogFormat,
+                match stats.log_format {
+                    LogFormat::Text => "text",
+                    LogFormat::Json => "json",
+                },
+            );
         });
     }
 

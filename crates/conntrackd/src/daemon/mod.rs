@@ -11,6 +11,7 @@
 //! reply), so that no job keeps an event waiting. Nothing here forks or blocks.
 
 mod answer;
+pub mod event_setting;
 pub mod kernel;
 mod link;
 mod pace;

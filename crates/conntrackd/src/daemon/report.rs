@@ -9,6 +9,7 @@ use std::time::Duration;
 use ctsync::{Injection, Notice};
 use linux::{SystemError, table};
 
+use crate::daemon::event_setting::Setting;
 use crate::log::Level;
 
 /// Collected while the loop works, written to the log at the end of its turn.
@@ -71,10 +72,12 @@ pub enum Report {
     LinkWorks(String),
     /// The scheduler of the configuration was refused.
     SchedulerRefused(SystemError),
-    /// The kernel will not tell of flows older than this daemon.
-    EventsOnDemand,
-    /// The kernel will not tell of flows at all.
-    EventsOff,
+    /// The kernel did not tell of all flows, and has been asked to.
+    EventsSet(Setting),
+    /// It does not, and could not be asked to.
+    EventsNotSet(Setting, SystemError),
+    /// It does not, and is not to be asked to.
+    EventsNotAsked(Setting),
 }
 
 impl Report {
@@ -90,8 +93,8 @@ impl Report {
             | Self::EventBufferIgnored
             | Self::LinkRefused(_)
             | Self::SchedulerRefused(_)
-            | Self::EventsOnDemand
-            | Self::EventsOff => Level::Warning,
+            | Self::EventsNotSet(..)
+            | Self::EventsNotAsked(_) => Level::Warning,
             Self::Committing(_)
             | Self::PurgeCalledOff
             | Self::ReadingTable
@@ -101,6 +104,7 @@ impl Report {
             | Self::LinkOpened { .. }
             | Self::LinkWorks(_)
             | Self::TableRead(_)
+            | Self::EventsSet(_)
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
@@ -142,8 +146,9 @@ impl Report {
             | Self::EventBuffer(_)
             | Self::EventBufferIgnored
             | Self::SchedulerRefused(_)
-            | Self::EventsOnDemand
-            | Self::EventsOff => None,
+            | Self::EventsSet(_)
+            | Self::EventsNotSet(..)
+            | Self::EventsNotAsked(_) => None,
         }
     }
 
@@ -193,8 +198,11 @@ impl Report {
                 error.reason()
             )
             .into(),
-            Self::EventsOnDemand => ON_DEMAND.into(),
-            Self::EventsOff => OFF.into(),
+            Self::EventsSet(before) => events_set(*before).into(),
+            Self::EventsNotSet(before, error) => {
+                format!("{error}; {}", events_missing(*before)).into()
+            }
+            Self::EventsNotAsked(before) => events_missing(*before).into(),
         }
     }
 
@@ -215,11 +223,24 @@ const AT_LIMIT: &str = "netlink event socket buffer size cannot be doubled furth
 const IGNORED: &str = "NetlinkBufferSize is greater than NetlinkBufferSizeMaxGrowth and has no effect; \
     set NetlinkBufferSizeMaxGrowth at least as high";
 
-const ON_DEMAND: &str = "net.netfilter.nf_conntrack_events is not 1: the kernel tells nothing of \
-    flows that are older than this daemon; set it to 1 to have them replicated";
+fn events_set(before: Setting) -> String {
+    format!(
+        "net.netfilter.nf_conntrack_events was {} and has been set to 1: the kernel tells of all \
+         flows that are made from now on, and stays silent about most of those that are older",
+        before.number()
+    )
+}
 
-const OFF: &str = "net.netfilter.nf_conntrack_events is 0: the kernel tells nothing of its flows, and \
-    nothing is replicated; set it to 1";
+fn events_missing(before: Setting) -> String {
+    let consequence = match before {
+        Setting::Off => "the kernel tells nothing of its flows",
+        Setting::OnDemand | Setting::All => {
+            "the kernel tells nothing of flows that are older than this daemon"
+        }
+    };
+    let number = before.number();
+    format!("net.netfilter.nf_conntrack_events is {number}: {consequence}; set it to 1 at boot")
+}
 
 /// What stock says when an injection has failed.
 const fn injection_text(injection: Injection) -> &'static str {

@@ -16,6 +16,7 @@ use linux::{SystemError, table, unix};
 use crate::config::model::{Config, Operation, Scheduler, SchedulerPolicy};
 use crate::control::server::Server;
 use crate::daemon::answer::Waiting;
+use crate::daemon::event_setting;
 use crate::daemon::pace::{Breath, Pace};
 use crate::daemon::panic;
 use crate::daemon::replication::Replication;
@@ -210,11 +211,12 @@ impl Daemon {
         }
         if let Operation::Sync(sync) = &self.config.operation {
             let (general, poller) = (&self.config.general, &mut self.poller);
+            if general.poll.is_none() {
+                let report = event_setting::ask_for_all_flows(general.events_of_all_flows);
+                self.reports.extend(report);
+            }
             let replication = Replication::open(general, sync, poller, now(), &mut self.reports)?;
             self.replication = Some(replication);
-            if let Some(report) = event_setting() {
-                self.reports.push(report);
-            }
         }
         process::change_folder(Path::new("/"))?;
         process::confine()?;
@@ -258,16 +260,5 @@ impl Daemon {
         self.write_reports();
         self.say("---- shutdown received ----");
         served.map_err(StartError::Ended)
-    }
-}
-
-/// What is to be said of the kernel's willingness to tell of flows. Its default, 2, is to tell only
-/// of flows that were made while somebody on the host listened.
-fn event_setting() -> Option<Report> {
-    let setting = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_events").ok()?;
-    match setting.trim() {
-        "0" => Some(Report::EventsOff),
-        "1" => None,
-        _ => Some(Report::EventsOnDemand),
     }
 }

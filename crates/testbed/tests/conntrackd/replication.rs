@@ -288,22 +288,29 @@ fn a_starting_daemon_loads_the_table_and_sends_nothing() -> Result<()> {
 fn a_kernel_that_does_not_tell_is_told_of() -> Result<()> {
     let network = SyncPair::new()?;
     let [config, _] = SyncPair::ftfw(IpVersion::V4, "");
-    for (setting, line) in [
-        (
-            2,
-            "nf_conntrack_events is not 1: the kernel tells nothing of flows that are older",
-        ),
-        (
-            0,
-            "nf_conntrack_events is 0: the kernel tells nothing of its flows",
-        ),
+    let off = "General { NetlinkEventsAllFlows off }\n";
+    let silent_about_old = "[warning] net.netfilter.nf_conntrack_events is 2: the kernel tells nothing of flows that are older";
+    let silent =
+        "[warning] net.netfilter.nf_conntrack_events is 0: the kernel tells nothing of its flows";
+    let set = "[notice] net.netfilter.nf_conntrack_events was 2 and has been set to 1";
+    let set_from_0 = "[notice] net.netfilter.nf_conntrack_events was 0 and has been set to 1";
+    for (before, extra, line, after) in [
+        (2, off, silent_about_old, 2),
+        (0, off, silent, 0),
+        (2, "", set, 1),
+        (0, "", set_from_0, 1),
     ] {
-        network
-            .a
-            .sysctl("net.netfilter.nf_conntrack_events", setting)?;
-        let daemon = Conntrackd::start(&network.a, Ours, &config)?;
-        let line = wait_for_line(daemon.log(), Mark::default(), line)?;
-        assert!(line.contains("[warning]"), "{line}");
+        let name = "net.netfilter.nf_conntrack_events";
+        network.a.sysctl(name, before)?;
+        let daemon = Conntrackd::start(&network.a, Ours, &(config.clone() + extra))?;
+        wait_for_line(daemon.log(), Mark::default(), line)?;
+        let found = network.a.sysctl_value(name)?;
+        assert_eq!(found.trim(), after.to_string(), "{before} {extra}");
+        // Nothing is restored at the end.
+        assert_eq!(daemon.client("-k")?.code(), 0);
+        daemon.process().wait(PATIENCE)?;
+        let found = network.a.sysctl_value(name)?;
+        assert_eq!(found.trim(), after.to_string(), "{before} {extra}");
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ use super::super::model::{
 use super::super::warning::WarningKind;
 use super::{Notes, facility, filter, or_default, seconds, seconds_or_unset};
 
+/// Who `User on` means.
+const DEFAULT_USER: &str = "conntrackd";
+
 /// Adds one block to what is known; `stats_syslog` is the facility of section `Stats` so far.
 pub fn lower(
     items: &[Item<'_>],
@@ -52,6 +55,7 @@ pub fn lower(
                     EventDelivery::BestEffort
                 }
             }
+            Key::NetlinkEventsAllFlows => general.events_of_all_flows = item.is_on(),
             Key::EventIterationLimit => {
                 general.event_iteration_limit = or_default(number, defaults.event_iteration_limit);
             }
@@ -64,6 +68,13 @@ pub fn lower(
             Key::Nice => notes.warn(item.keyword.span, WarningKind::DeprecatedNice),
             Key::Scheduler => scheduler(item, general, notes),
             Key::Systemd => general.systemd = item.is_on(),
+            Key::User => {
+                general.user = match &item.value {
+                    Value::Text(name) => Some(name.text.to_owned()),
+                    Value::Bool(true) => Some(DEFAULT_USER.to_owned()),
+                    Value::Bool(false) | Value::Number(_) | Value::Block(_) => None,
+                }
+            }
             Key::Filter => filter::lower(item, &mut general.filter, notes),
             _ => {}
         }

@@ -18,7 +18,7 @@ use super::ast::{Item, Value};
 use super::error::{ErrorKind, Fault};
 use super::grammar::Key;
 use super::lexer::Span;
-use super::model::{Config, Facility, General, Operation, Stats};
+use super::model::{Config, Facility, General, LogFormat, Operation, Stats};
 use super::warning::{Warning, WarningKind};
 
 /// What was found on the way.
@@ -107,6 +107,7 @@ fn lower_stats(items: &[Item<'_>], stats: &mut Stats, other: Option<Facility>, n
                 Value::Text(path) => stats.log_file = Some(path.text.into()),
                 Value::Bool(false) | Value::Number(_) | Value::Block(_) => {}
             },
+            Key::LogFormat => stats.log_format = log_format(item, stats.log_format, notes),
             Key::Syslog => {
                 stats.syslog = facility(
                     item,
@@ -117,6 +118,26 @@ fn lower_stats(items: &[Item<'_>], stats: &mut Stats, other: Option<Facility>, n
                 )
             }
             _ => {}
+        }
+    }
+}
+
+/// The formats of the log of ended flows, in any case.
+static LOG_FORMATS: [&str; 2] = ["text", "json"];
+
+fn log_format(item: &Item<'_>, before: LogFormat, notes: &mut Notes) -> LogFormat {
+    let word = item.word();
+    match word.text.to_ascii_lowercase().as_str() {
+        "text" => LogFormat::Text,
+        "json" => LogFormat::Json,
+        _ => {
+            let kind = ErrorKind::UnknownWord {
+                what: "format",
+                word: word.text.to_owned(),
+                allowed: &LOG_FORMATS,
+            };
+            notes.fault(word.span, kind);
+            before
         }
     }
 }
