@@ -16,6 +16,7 @@ extern crate alloc;
 extern crate std;
 
 mod cache;
+pub mod collector;
 mod commit;
 pub mod config;
 mod convert;
