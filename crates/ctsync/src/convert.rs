@@ -328,7 +328,8 @@ impl Entry {
         if let Some(timeout) = presence.commit_timeout {
             return u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         }
-        let Some(timeout) = self.timeout() else {
+        // A flow written with none left would end at once; the kernel says 0 in a flow's last second.
+        let Some(timeout) = self.timeout().filter(|timeout| *timeout > 0) else {
             return TIMEOUT_FALLBACK;
         };
         match timeout.checked_sub(self.age(now)) {

@@ -218,6 +218,8 @@ fn a_timeout_is_what_is_left_of_it() {
         (Some(600), 100, 500),
         (Some(600), 600, 600),
         (Some(600), 601, 60),
+        // The kernel says so in a flow's last second.
+        (Some(0), 0, 60),
         (None, 5, 60),
     ] {
         let mut flow = flow(1);
