@@ -1,4 +1,4 @@
-//! What befalls the pair: traffic, incidents, and the operator's scripts.
+//! What befalls the hosts: traffic, incidents, and the operator's scripts.
 //!
 //! A run has phases: the daemons meet, chaos, healing, and then the questions: what has settled by
 //! itself, what after a bulk, and what survives a last failover.
@@ -10,6 +10,7 @@ use ctsync::{Node, Request, Seq};
 
 use crate::fact::Fact;
 use crate::host::HostId;
+use crate::network::Packet;
 use crate::scenario::{Incident, Traffic};
 use crate::schedule::{Phase, Step};
 use crate::world::World;
@@ -23,7 +24,7 @@ const REFILL: Duration = Duration::from_secs(4);
 impl World {
     /// Begins or ends a phase.
     pub(crate) fn phase(&mut self, phase: Phase) {
-        for host in HostId::ALL {
+        for host in self.everyone() {
             let gauges = self.hosts.get(host).node.as_ref().map(Node::gauges);
             self.trace.record(self.now, b"phase", || {
                 format!("{host:?} {phase:?} {gauges:?}")
@@ -40,19 +41,19 @@ impl World {
                 self.set_chaos(false);
                 let overrun = self.scenario.node.overrun_resync.unwrap_or_default();
                 // A short queue takes its time to send what fell out of it.
-                let short = self.scenario.node.resend_queue_len_max < 100;
+                let short = self.scenario.node.resend_queue_len_max() < 100;
                 let repair = if short { SETTLE * 2 } else { Duration::ZERO };
                 self.plan(SETTLE + repair + overrun * 2, Step::Phase(Phase::Settled));
             }
             Phase::Settled => {
                 self.tell(self.primary, &Fact::Settled);
-                for host in HostId::ALL {
+                for host in self.everyone() {
                     self.request(host, Request::ResyncKernel);
                 }
                 self.plan(REFILL / 2, Step::Phase(Phase::Refill));
             }
             Phase::Refill => {
-                for host in HostId::ALL {
+                for host in self.everyone() {
                     self.request(host, Request::FlushExternal);
                     self.request(host, Request::RequestBulk);
                 }
@@ -60,10 +61,10 @@ impl World {
             }
             Phase::Recovered => {
                 self.tell(self.primary, &Fact::Recovered);
-                self.commit(self.primary.peer());
+                self.commit(self.backup());
                 self.plan(REFILL, Step::Phase(Phase::Survived));
             }
-            Phase::Survived => self.tell(self.primary.peer(), &Fact::Survived),
+            Phase::Survived => self.tell(self.backup(), &Fact::Survived),
         }
     }
 
@@ -74,13 +75,10 @@ impl World {
         }
         match self.scenario.traffic {
             Traffic::Primary => self.change(self.primary),
-            Traffic::Both => {
-                let host = if self.luck.traffic.below(2) == 0 {
-                    HostId::A
-                } else {
-                    HostId::B
-                };
-                self.change(host);
+            Traffic::Everyone => {
+                let everyone = HostId::first(self.scenario.hosts);
+                let host = self.luck.traffic.pick(everyone).copied();
+                self.change(host.unwrap_or(self.primary));
             }
         }
         let max = u64::try_from(self.scenario.pause_max.as_micros()).unwrap_or(u64::MAX);
@@ -90,8 +88,10 @@ impl World {
 
     fn change(&mut self, host: HostId) {
         let share = self.share(host);
+        let (now, workload) = (self.now, &mut self.workload);
         let kernel = &mut self.hosts.get_mut(host).kernel;
-        if let Some(change) = self.workload.step(kernel, share) {
+        kernel.now = now;
+        if let Some(change) = workload.step(kernel, share) {
             self.changed(host, &change);
         }
     }
@@ -109,11 +109,8 @@ impl World {
         }
         let luck = &mut self.luck.incidents;
         let incident = luck.pick(&self.scenario.incidents).copied();
-        let host = if luck.below(2) == 0 {
-            HostId::A
-        } else {
-            HostId::B
-        };
+        let host = luck.pick(HostId::first(self.scenario.hosts)).copied();
+        let host = host.unwrap_or(self.primary);
         let length = Duration::from_millis(luck.between(1, 2_500));
         if let Some(incident) = incident {
             self.counts.incidents += 1;
@@ -126,8 +123,28 @@ impl World {
 
     fn befall(&mut self, incident: Incident, host: HostId, length: Duration) {
         match incident {
-            Incident::Partition => self.partition(length),
-            Incident::Block => self.block(host, length),
+            Incident::Partition => {
+                let link = self.some_link();
+                self.network.partition(link, self.now + length);
+            }
+            Incident::Deaf => {
+                let link = self.some_link();
+                self.network.deafen(host, link, self.now + length);
+            }
+            Incident::Block => {
+                let link = self.some_link();
+                self.block(host, link);
+                self.unblock_after(host, link, length);
+            }
+            Incident::Carrier => {
+                let link = self.some_link();
+                self.set_carrier(host, link, false);
+                self.plan(length, Step::CarrierBack(host, link));
+            }
+            Incident::Reconnect => {
+                let link = self.some_link();
+                self.break_stream(host, link);
+            }
             Incident::Restart => self.stop(host, false),
             Incident::Reboot => self.stop(host, true),
             Incident::Failover => self.fail_over(),
@@ -136,17 +153,25 @@ impl World {
                 let mut bytes = Vec::new();
                 let seq = Seq(self.luck.incidents.long());
                 Control::Alive.encode(Flags::NONE, seq, &mut bytes);
-                self.plan(Duration::ZERO, Step::Arrive(host, bytes));
+                self.slip_in(host, bytes);
             }
             Incident::Junk => {
                 let bytes = self.junk();
-                self.plan(Duration::ZERO, Step::Arrive(host, bytes));
+                self.slip_in(host, bytes);
             }
             Incident::Burst => {
                 for _ in 0..self.scenario.burst {
                     self.change(self.primary);
                 }
             }
+        }
+    }
+
+    /// A stranger sends, in the name of another host.
+    fn slip_in(&mut self, to: HostId, bytes: Vec<u8>) {
+        if let Some(from) = self.others(to).next() {
+            let packet = Packet::forged(from, to, bytes);
+            self.plan(Duration::ZERO, Step::Arrive(packet));
         }
     }
 
@@ -164,12 +189,18 @@ impl World {
     /// The backup becomes primary, as keepalived has it: it commits, then forgets the peer's flows,
     /// reads the table and sends it; the other one asks for them and forgets its own table later.
     fn fail_over(&mut self) {
-        self.primary = self.primary.peer();
+        let backup = self.primary;
+        self.primary = self.backup();
         self.commit(self.primary);
         self.plan(Duration::from_millis(50), Step::PromotionStep(self.primary));
-        let backup = self.primary.peer();
         self.request(backup, Request::SchedulePurge);
         self.request(backup, Request::RequestBulk);
+    }
+
+    /// The host that takes over next.
+    pub(crate) fn backup(&self) -> HostId {
+        let next = self.everyone().find(|host| *host > self.primary);
+        next.unwrap_or(HostId::A)
     }
 
     /// What the new primary does when its commit has ended.

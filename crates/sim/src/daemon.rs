@@ -5,21 +5,22 @@
 
 use std::time::Duration;
 
+use ctsync::wire::header::HEADER_LEN;
+use ctsync::wire::split;
 use ctsync::{
     ChannelId, ClientId, CommitReport, Counter, DumpReason, Input, Node, Notice, OpId, Output,
-    Refusal, Request,
+    PeerId, Refusal, Request,
 };
 use flow::{Event, Object, Origin};
 
 use crate::fact::Fact;
-use crate::host::{Dump, HostId, Operation};
+use crate::host::{self, Dump, HostId, Operation, Verb};
 use crate::kernel::Change;
+use crate::network::{Packet, Transport};
+use crate::random::Percent;
 use crate::schedule::Step;
 use crate::text::{brief, messages};
 use crate::world::World;
-
-/// The link that both nodes have.
-pub const CHANNEL: ChannelId = ChannelId(0);
 
 /// Events read before the loop turns to something else.
 const EVENTS_PER_TURN: usize = 100;
@@ -32,7 +33,7 @@ const BATCH_LEN_MAX: usize = 100;
 
 /// What a node wants done, taken out of it.
 enum Effect {
-    Transmit(Vec<u8>),
+    Transmit(ChannelId, Vec<u8>),
     Operation(Box<Operation>),
     Dump(DumpReason),
     FlushKernel,
@@ -42,24 +43,49 @@ enum Effect {
 }
 
 impl World {
-    /// A datagram has come.
-    pub(crate) fn arrive(&mut self, host: HostId, bytes: &[u8]) {
-        if self.hosts.get(host).node.is_some() {
-            self.counts.arrived += 1;
-            self.trace.record(self.now, bytes, || {
-                format!("{host:?} <- {}", messages(bytes))
-            });
-            let refused = self.refused(host);
-            self.feed(
-                host,
-                Input::Datagram {
-                    channel: CHANNEL,
-                    bytes,
-                },
-            );
-            let refused = self.refused(host) - refused;
-            self.tell(host, &Fact::Handed { bytes, refused });
+    /// A packet is handed over: a datagram as it is, a stream cut anywhere between two messages.
+    pub(crate) fn receive(&mut self, packet: &Packet) {
+        if self.scenario.transport == Transport::Datagrams {
+            self.hand_over(packet, &packet.bytes);
+            return;
         }
+        let mut rest = packet.bytes.as_slice();
+        while !rest.is_empty() {
+            let mut len = 0;
+            for message in split(rest) {
+                len += message.map_or(rest.len(), |message| HEADER_LEN + message.body.len());
+                if self.luck.daemon.chance(Percent(20)) {
+                    break;
+                }
+            }
+            let (piece, behind) = rest.split_at(len.min(rest.len()));
+            self.hand_over(packet, piece);
+            rest = behind;
+        }
+    }
+
+    fn hand_over(&mut self, packet: &Packet, bytes: &[u8]) {
+        let (host, channel) = (packet.to, packet.channel);
+        let refused = self.refused(host);
+        let peer = peer_id(packet);
+        self.feed(
+            host,
+            Input::Datagram {
+                channel,
+                peer,
+                bytes,
+            },
+        );
+        let refused = self.refused(host) - refused;
+        let from = packet.from;
+        self.tell(
+            host,
+            &Fact::Handed {
+                from,
+                bytes,
+                refused,
+            },
+        );
     }
 
     /// Messages that a node has refused because it has newer ones.
@@ -150,7 +176,7 @@ impl World {
 
     fn carry_out(&mut self, host: HostId, effect: Effect) {
         match effect {
-            Effect::Transmit(bytes) => self.transmit(host, bytes),
+            Effect::Transmit(channel, bytes) => self.transmit(host, channel, bytes),
             Effect::Operation(operation) => {
                 self.hosts.get_mut(host).operations.push_back(*operation);
                 self.plan_batch(host);
@@ -177,16 +203,14 @@ impl World {
         }
     }
 
-    fn transmit(&mut self, host: HostId, bytes: Vec<u8>) {
+    fn transmit(&mut self, host: HostId, channel: ChannelId, bytes: Vec<u8>) {
         self.counts.sent += 1;
         self.trace.record(self.now, &bytes, || {
-            format!("{host:?} -> {}", messages(&bytes))
+            format!("{host:?} {} -> {}", channel.0, messages(&bytes))
         });
-        self.tell(host, &Fact::Sent(&bytes));
+        self.tell(host, &Fact::Sent(channel, &bytes));
         let bytes = self.saboteur.datagram(bytes);
-        for after in self.link.arrivals(&mut self.luck.network) {
-            self.plan(after, Step::Arrive(host.peer(), bytes.clone()));
-        }
+        self.transmit_on(host, channel, &bytes);
     }
 
     /// Reads some events.
@@ -200,7 +224,7 @@ impl World {
             self.tell(host, &Fact::Overrun);
             self.feed(host, Input::Overrun);
         }
-        for event in self.hosts.get_mut(host).kernel.read_events(EVENTS_PER_TURN) {
+        for event in self.kernel(host).read_events(EVENTS_PER_TURN) {
             let (kind, origin) = (event.kind, self.saboteur.origin(event.origin));
             if self.saboteur.loses_event() {
                 continue;
@@ -257,6 +281,7 @@ impl World {
     /// Reads a part of the table.
     pub(crate) fn read_dump(&mut self, host: HostId) {
         let count = self.luck.daemon.index(40) + 1;
+        self.kernel(host);
         let it = self.hosts.get_mut(host);
         let Some(dump) = it.dumps.front_mut() else {
             return;
@@ -312,13 +337,14 @@ impl World {
             return;
         };
         self.history.note_commit(host);
+        let origin = host::config(&self.scenario, host, self.now).origin_of_changes();
         let mut refusals = Vec::new();
         for operation in &batch {
-            let kernel = &mut self.hosts.get_mut(host).kernel;
-            let result = if operation.create {
-                kernel.create(&operation.flow, Origin::Commit)
-            } else {
-                kernel.delete(&operation.flow, Origin::Commit)
+            let kernel = self.kernel(host);
+            let result = match operation.verb {
+                Verb::Create => kernel.create(&operation.flow, origin),
+                Verb::Update => kernel.change(&operation.flow, origin),
+                Verb::Delete => kernel.delete(&operation.flow, origin),
             };
             if let Err(refusal) = &result {
                 refusals.push((operation.op, *refusal));
@@ -332,11 +358,11 @@ impl World {
     fn operated(&mut self, host: HostId, operation: &Operation, result: Result<Change, Refusal>) {
         self.counts.operations += 1;
         self.trace.record(self.now, b"operation", || {
-            let verb = if operation.create { "create" } else { "delete" };
             let outcome = result.as_ref().map(drop);
             format!(
-                "{host:?} {:?} {verb} {}: {outcome:?}",
+                "{host:?} {:?} {:?} {}: {outcome:?}",
                 operation.op,
+                operation.verb,
                 brief(&operation.flow)
             )
         });
@@ -376,21 +402,26 @@ impl World {
             .map(|(key, _)| *key)
             .collect();
         for key in keys {
-            if let Some(change) = self.hosts.get_mut(host).kernel.remove(&key, origin) {
+            if let Some(change) = self.kernel(host).remove(&key, origin) {
                 self.changed(host, &change);
             }
         }
     }
 }
 
+/// What a source address tells: each host has one on each link.
+fn peer_id(packet: &Packet) -> PeerId {
+    PeerId(u64::from(packet.channel.0) * 16 + packet.from as u64 + 1)
+}
+
 fn effect(output: Output<'_>) -> Effect {
     match output {
-        Output::Transmit { bytes, .. } => Effect::Transmit(bytes.to_vec()),
+        Output::Transmit { channel, bytes } => Effect::Transmit(channel, bytes.to_vec()),
         Output::Kernel { op, action } => Effect::Operation(Box::new(Operation::new(op, &action))),
         Output::Dump(reason) => Effect::Dump(reason),
         Output::FlushKernel => Effect::FlushKernel,
         Output::CommitDone { client, report } => Effect::CommitDone(client, report),
-        Output::CommitRefused { .. } => Effect::CommitRefused,
+        Output::CommitRefused { .. } | Output::InjectRefused { .. } => Effect::CommitRefused,
         Output::Notice(notice) => Effect::Notice(notice),
     }
 }

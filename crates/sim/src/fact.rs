@@ -3,8 +3,11 @@
 //! A fact is told after the world has been changed by it, unless it says otherwise; the scene shows
 //! where and what is around.
 
-use ctsync::{ClientId, CommitReport, Instant, Notice, OpId, Refusal, Request};
+use std::time::Duration;
 
+use ctsync::{ChannelId, ClientId, CommitReport, Instant, Notice, OpId, Refusal, Request};
+
+use crate::essence::{Essence, Key};
 use crate::history::History;
 use crate::host::{Host, HostId, Operation, PerHost};
 use crate::kernel::Change;
@@ -20,9 +23,11 @@ pub enum Fact<'a> {
     /// The daemon died.
     Stopped,
     /// The node sent a datagram.
-    Sent(&'a [u8]),
+    Sent(ChannelId, &'a [u8]),
     /// A datagram was handed to the node and has been dealt with.
     Handed {
+        /// Who sent it.
+        from: HostId,
         /// The datagram.
         bytes: &'a [u8],
         /// How many of its messages the node refused, having newer ones.
@@ -55,6 +60,9 @@ pub enum Fact<'a> {
     Survived,
 }
 
+/// How long the end of a flow takes to get around.
+const SOON: Duration = Duration::from_secs(2);
+
 /// What is there to look at when a fact is told.
 #[derive(Debug)]
 pub struct Scene<'a> {
@@ -62,7 +70,7 @@ pub struct Scene<'a> {
     pub now: Instant,
     /// Where it happened.
     pub host: HostId,
-    /// Both hosts.
+    /// All hosts.
     pub hosts: &'a PerHost<Host>,
     /// What the tables truly held.
     pub history: &'a History,
@@ -76,8 +84,33 @@ impl Scene<'_> {
         self.hosts.get(self.host)
     }
 
-    /// The other one.
-    pub const fn there(&self) -> &Host {
-        self.hosts.get(self.host.peer())
+    /// All hosts.
+    pub fn everyone(&self) -> impl Iterator<Item = HostId> + use<> {
+        HostId::first(self.scenario.hosts).iter().copied()
+    }
+
+    /// All hosts but one.
+    pub fn others(&self, host: HostId) -> impl Iterator<Item = HostId> + use<> {
+        self.everyone().filter(move |other| *other != host)
+    }
+
+    /// Whether a flow has run out somewhere just now, or is about to: then some know and some do not.
+    pub fn ended_lately(&self, key: &Key) -> bool {
+        self.everyone().any(|host| {
+            let end = self.hosts.get(host).kernel.end_of(key);
+            let soon = |end: Instant| end.since(self.now) < SOON;
+            let last = self.history.versions(host, key).last();
+            let over = last.filter(|last| last.dead);
+            end.is_some_and(soon) || over.is_some_and(|over| self.now.since(over.at) < SOON)
+        })
+    }
+
+    /// Why what this host says of a flow can be learnt from none of the others.
+    pub fn lie(&self, key: &Key, claim: &Essence) -> Option<String> {
+        let others = self.others(self.host);
+        others
+            .map(|other| self.history.lie(other, key, claim))
+            .reduce(|lie, other| lie.and(other))
+            .flatten()
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use ctsync::Instant;
 use flow::{EventKind, PerDir, Status};
 
 use crate::essence::{Essence, Key};
@@ -19,6 +20,8 @@ pub struct Version {
     pub essence: Essence,
     /// The timeout it was reported with.
     pub timeout: Option<u32>,
+    /// When that was.
+    pub at: Instant,
     /// Counts the lives of the flow's tuple at this host.
     pub life: u32,
     /// Who made this version.
@@ -27,7 +30,15 @@ pub struct Version {
     pub dead: bool,
 }
 
-/// All versions of all flows at both hosts.
+impl Version {
+    /// What is left of its timeout, in seconds rounded up.
+    pub fn left_at(&self, now: Instant) -> Option<u32> {
+        let passed = u32::try_from(now.since(self.at).as_secs()).unwrap_or(u32::MAX);
+        self.timeout.map(|timeout| timeout.saturating_sub(passed))
+    }
+}
+
+/// All versions of all flows at all hosts.
 #[derive(Debug, Default)]
 pub struct History {
     flows: BTreeMap<(HostId, Key), Vec<Version>>,
@@ -37,13 +48,14 @@ pub struct History {
 
 impl History {
     /// Notes a change.
-    pub fn record(&mut self, host: HostId, change: &Change) {
+    pub fn record(&mut self, now: Instant, host: HostId, change: &Change) {
         self.newest = self.newest.max(change.flow.mark.map_or(0, |mark| mark.0));
         let versions = self.flows.entry((host, change.key)).or_default();
         let life = versions.last().map_or(0, |last| last.life);
         versions.push(Version {
             essence: Essence::of(&change.flow, true),
             timeout: change.flow.timeout,
+            at: now,
             life: life + u32::from(change.kind == EventKind::New),
             origin: change.origin,
             dead: change.kind == EventKind::Destroy,

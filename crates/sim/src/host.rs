@@ -3,63 +3,80 @@
 //! The loop around the node is in [`world`](crate::world); here are its pieces of state.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use ctsync::{ChannelConfig, Config, DumpReason, Instant, KernelOp, ModeConfig, Node, OpId, Seq};
+use ctsync::{ChannelConfig, ChannelId, Config, DumpReason, Instant, KernelOp, Node, OpId, Seq};
 use flow::{Flow, Helper, Name};
 
 use crate::kernel::{Cursor, HELPERS, Kernel};
-use crate::scenario::{NodeSettings, Scenario};
+use crate::network::{LINKS_MAX, PerLink};
+use crate::scenario::Scenario;
 
-/// One of the two hosts.
+/// One of the hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostId {
     /// The first primary.
     A,
     /// The first backup.
     B,
+    /// A third one on the same network.
+    C,
+    /// A fourth.
+    D,
 }
 
 impl HostId {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::A, Self::B];
+    /// All there can be.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
 
-    /// The other one.
-    pub const fn peer(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
+    /// The hosts of a world with so many of them.
+    pub fn first(count: usize) -> &'static [Self] {
+        Self::ALL.get(..count).unwrap_or(&Self::ALL)
     }
 }
 
 /// One value for each host.
 #[derive(Clone, Debug, Default)]
-pub struct PerHost<T> {
-    a: T,
-    b: T,
-}
+pub struct PerHost<T>([T; 4]);
 
 impl<T> PerHost<T> {
-    /// Two values.
-    pub const fn new(a: T, b: T) -> Self {
-        Self { a, b }
+    /// A value for each.
+    pub fn from_fn(value: impl FnMut(HostId) -> T) -> Self {
+        Self(HostId::ALL.map(value))
     }
 
     /// The value of a host.
     pub const fn get(&self, host: HostId) -> &T {
+        let [a, b, c, d] = &self.0;
         match host {
-            HostId::A => &self.a,
-            HostId::B => &self.b,
+            HostId::A => a,
+            HostId::B => b,
+            HostId::C => c,
+            HostId::D => d,
         }
     }
 
     /// The value of a host, to change it.
     pub const fn get_mut(&mut self, host: HostId) -> &mut T {
+        let [a, b, c, d] = &mut self.0;
         match host {
-            HostId::A => &mut self.a,
-            HostId::B => &mut self.b,
+            HostId::A => a,
+            HostId::B => b,
+            HostId::C => c,
+            HostId::D => d,
         }
     }
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// A flow that must not be there.
+    Create,
+    /// A flow that must be there.
+    Update,
+    /// A flow goes.
+    Delete,
 }
 
 /// A kernel operation on its way.
@@ -67,8 +84,8 @@ impl<T> PerHost<T> {
 pub struct Operation {
     /// Its name.
     pub op: OpId,
-    /// Create (else delete).
-    pub create: bool,
+    /// What it does.
+    pub verb: Verb,
     /// The flow.
     pub flow: Flow<'static>,
     /// The node named a helper that no flow ever had.
@@ -78,9 +95,10 @@ pub struct Operation {
 impl Operation {
     /// Takes an operation out of the node.
     pub fn new(op: OpId, action: &KernelOp<'_>) -> Self {
-        let (create, flow) = match action {
-            KernelOp::Create(flow) => (true, flow),
-            KernelOp::Delete(flow) => (false, flow),
+        let (verb, flow) = match action {
+            KernelOp::Create(flow) => (Verb::Create, flow),
+            KernelOp::Update(flow) => (Verb::Update, flow),
+            KernelOp::Delete(flow) => (Verb::Delete, flow),
         };
         let helper = flow.helper.map(|helper| helper.name.as_bytes());
         let known = helper
@@ -91,10 +109,15 @@ impl Operation {
             });
         Self {
             op,
-            create,
+            verb,
             unheard_of_helper: helper.is_some() && known.is_none(),
             flow: own(flow, known),
         }
+    }
+
+    /// Whether a flow is written.
+    pub fn writes(&self) -> bool {
+        self.verb != Verb::Delete
     }
 }
 
@@ -147,10 +170,14 @@ pub struct Host {
     pub batch_due: bool,
     /// Whether reading events is scheduled.
     pub events_due: bool,
-    /// Whether the link takes no datagrams.
-    pub blocked: bool,
+    /// Links that take no datagrams, as the node was told.
+    pub blocked: PerLink<bool>,
+    /// Links without a carrier, as the node was told.
+    pub down: PerLink<bool>,
     /// When the node wants to be woken, as scheduled.
     pub wake_at: Option<Instant>,
+    /// When something in the kernel runs out, as scheduled.
+    pub expire_at: Option<Instant>,
 }
 
 impl Host {
@@ -165,15 +192,17 @@ impl Host {
             outcomes_due: false,
             batch_due: false,
             events_due: false,
-            blocked: false,
+            blocked: [false; LINKS_MAX],
+            down: [false; LINKS_MAX],
             wake_at: None,
+            expire_at: None,
         }
     }
 
     /// Starts the daemon.
     pub fn start(&mut self, config: Config, now: Instant) {
         self.stop();
-        self.kernel.listen(true);
+        self.kernel.listen(config.poll.is_none());
         self.node = Some(Node::new(config, now));
     }
 
@@ -187,38 +216,35 @@ impl Host {
         self.outcomes_due = false;
         self.batch_due = false;
         self.events_due = false;
-        self.blocked = false;
+        self.blocked = [false; LINKS_MAX];
+        self.down = [false; LINKS_MAX];
         self.wake_at = None;
     }
 }
 
 /// The configuration of a node that starts now.
-pub fn config(scenario: &Scenario, now: Instant) -> Config {
-    let NodeSettings {
-        resend_queue_len_max,
-        ack_window,
-        payload_len_max,
-        cache_len_max,
-        commit_timeout,
-        startup_resync,
-        tcp_window_tracking,
-        overrun_resync,
-        wall_clock,
-    } = scenario.node;
+pub fn config(scenario: &Scenario, host: HostId, now: Instant) -> Config {
+    let node = &scenario.node;
     let seconds = u32::try_from(now.seconds()).unwrap_or(u32::MAX);
+    let channel = ChannelConfig {
+        payload_len_max: node.payload_len_max,
+    };
     Config {
-        mode: ModeConfig::Ftfw {
-            resend_queue_len_max,
-            ack_window,
-        },
-        channels: vec![ChannelConfig { payload_len_max }],
-        cache_len_max,
-        commit_timeout,
-        purge_timeout: std::time::Duration::from_secs(2),
-        startup_resync,
-        tcp_window_tracking,
-        overrun_resync,
-        first_seq: Seq(wall_clock.wrapping_add(seconds)),
+        internal_cache: node.internal_cache,
+        external_cache: node.external_cache,
+        channels: vec![channel; scenario.links],
+        initial_channel: ChannelId(0),
+        cache_len_max: node.cache_len_max,
+        commit_timeout: node.commit_timeout,
+        purge_timeout: Duration::from_secs(2),
+        startup_resync: node.startup_resync,
+        tcp_window_tracking: node.tcp_window_tracking,
+        expectations: node.expectations,
+        overrun_resync: node.overrun_resync,
+        poll: node.poll,
+        first_seq: Seq(node.wall_clock.wrapping_add(seconds)),
         hash_key: [1, 2],
+        random_seed: host as u64,
+        ..Config::new(node.mode)
     }
 }

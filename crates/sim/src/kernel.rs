@@ -2,12 +2,14 @@
 //!
 //! Events wait in a queue that overruns, dumps are cut into steps while the table changes, creation
 //! is exclusive and picky, deletion is by original tuple. What events leave out follows Linux 6.18.
-//! A flow whose helper is not known here is refused, as is one whose master is missing.
+//! A flow whose helper is not known here is refused, as is one whose master is missing. A flow ends when
+//! its timeout has run out; until then, reports name what is left of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
-use ctsync::Refusal;
+use ctsync::{Instant, Refusal};
 use flow::{
     Addrs, EventKind, Flow, Helper, L4, Name, NatRange, Origin, PerDir, Ports, ProtoInfo, Status,
     Tuple,
@@ -54,6 +56,11 @@ pub struct Kernel {
     table: BTreeMap<Place, Flow<'static>>,
     /// Reply tuples in use: two flows cannot share one.
     replies: BTreeMap<(Tuple, u16), Key>,
+    /// When each flow ends by itself.
+    ends: BTreeMap<Key, Instant>,
+    by_end: BTreeSet<(Instant, Key)>,
+    /// The time, as of the last look at the clock.
+    pub now: Instant,
     events: VecDeque<Pending>,
     events_len_max: usize,
     listening: bool,
@@ -72,6 +79,9 @@ impl Kernel {
         Self {
             table: BTreeMap::new(),
             replies: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            by_end: BTreeSet::new(),
+            now: Instant(0),
             events: VecDeque::new(),
             events_len_max,
             listening: false,
@@ -102,6 +112,7 @@ impl Kernel {
         self.next_id += 1;
         self.replies.insert(reply, key);
         self.table.insert(self.place(key), flow.clone());
+        self.set_end(key, flow.timeout);
         Some(self.announce(EventKind::New, origin, key, flow))
     }
 
@@ -117,6 +128,7 @@ impl Kernel {
         let labels = flow.labels;
         change(flow);
         let flow = flow.clone();
+        self.set_end(*key, flow.timeout);
         let mut said = reported(EventKind::Update, origin, &flow);
         if labels != flow.labels {
             said.labels = flow.labels;
@@ -136,6 +148,8 @@ impl Kernel {
         if let Some(reply) = flow.reply {
             self.replies.remove(&(reply, key.zone));
         }
+        let flow = self.aged(key, flow);
+        self.set_end(*key, None);
         Some(self.announce(EventKind::Destroy, origin, *key, flow))
     }
 
@@ -146,6 +160,44 @@ impl Kernel {
             return Err(Refusal::Full);
         }
         self.insert(flow, origin).ok_or(Refusal::Exists)
+    }
+
+    /// `IPCTNL_MSG_CT_NEW` without `NLM_F_CREATE`: changes what may change of a flow that exists
+    /// (`ctnetlink_change_conntrack`).
+    pub fn change(&mut self, request: &Flow<'_>, origin: Origin) -> Result<Change, Refusal> {
+        let key = Key::of(request);
+        let known = self.get(&key).ok_or(Refusal::NotFound)?;
+        if request.nat_src.is_some() || request.nat_dst.is_some() || request.master.is_some() {
+            return Err(Refusal::Unsupported);
+        }
+        let helper = self.helper(request)?;
+        let known_helper = known.helper.map(|helper| helper.name);
+        if helper.is_some_and(|helper| Some(helper.name) != known_helper) {
+            // A confirmed flow gets no helper (`ctnetlink_change_helper`).
+            return Err(Refusal::Unsupported);
+        }
+        let status = changed_status(known.status.unwrap_or_default(), request.status)?;
+        let request = Flow {
+            helper: None,
+            nat_src: None,
+            nat_dst: None,
+            ..request.clone()
+        };
+        let (timeout, mark) = (request.timeout, request.mark);
+        let (labels, info) = (request.labels, request.protoinfo);
+        let (seq_adj, synproxy) = (request.seq_adj, request.synproxy);
+        let change = self.update(&key, origin, |flow| {
+            flow.status = Some(status);
+            flow.timeout = timeout.or(flow.timeout);
+            flow.mark = mark.or(flow.mark);
+            flow.labels = labels.or(flow.labels);
+            flow.protoinfo = info.or(flow.protoinfo);
+            if seq_adj.both().is_some() {
+                flow.seq_adj = seq_adj;
+            }
+            flow.synproxy = synproxy.or(flow.synproxy);
+        });
+        change.ok_or(Refusal::NotFound)
     }
 
     /// `IPCTNL_MSG_CT_DELETE` with an original tuple.
@@ -165,7 +217,9 @@ impl Kernel {
         let flows: Vec<_> = step.by_ref().take(count).collect();
         let last = flows.last().map(|(place, _)| **place);
         let more = step.next().is_some();
-        let flows = flows.into_iter().map(|(_, flow)| flow.clone()).collect();
+        let flows = flows.into_iter();
+        let flows = flows.map(|((_, key), flow)| self.aged(key, flow.clone()));
+        let flows = flows.collect();
         (flows, last.filter(|_| more))
     }
 
@@ -221,6 +275,46 @@ impl Kernel {
     /// How often the table's membership has changed.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// When the next flow ends by itself.
+    pub fn next_end(&self) -> Option<Instant> {
+        self.by_end.first().map(|(at, _)| *at)
+    }
+
+    /// When a flow ends by itself.
+    pub fn end_of(&self, key: &Key) -> Option<Instant> {
+        self.ends.get(key).copied()
+    }
+
+    /// Removes what has outlived its timeout.
+    pub fn expire(&mut self) -> Vec<Change> {
+        let due = |(at, _): &&(Instant, Key)| *at <= self.now;
+        let keys: Vec<Key> = self.by_end.iter().take_while(due).map(|it| it.1).collect();
+        let changes = keys.iter();
+        changes
+            .filter_map(|key| self.remove(key, Origin::Traffic))
+            .collect()
+    }
+
+    fn set_end(&mut self, key: Key, timeout: Option<u32>) {
+        if let Some(end) = self.ends.remove(&key) {
+            self.by_end.remove(&(end, key));
+        }
+        if let Some(timeout) = timeout {
+            let end = self.now + Duration::from_secs(timeout.into());
+            self.ends.insert(key, end);
+            self.by_end.insert((end, key));
+        }
+    }
+
+    /// A flow with what is left of its timeout.
+    fn aged(&self, key: &Key, flow: Flow<'static>) -> Flow<'static> {
+        let left = self.end_of(key).map(|end| end.since(self.now).as_secs());
+        Flow {
+            timeout: left.map(|left| u32::try_from(left).unwrap_or(u32::MAX)),
+            ..flow
+        }
     }
 
     fn place(&self, key: Key) -> Place {
@@ -306,6 +400,22 @@ impl Kernel {
             info: None,
         }))
     }
+}
+
+/// `ctnetlink_change_status`: some bits never change, others never go.
+fn changed_status(known: Status, asked: Option<Status>) -> Result<Status, Refusal> {
+    const EBUSY: i32 = 16;
+    let Some(asked) = asked else { return Ok(known) };
+    let changes = |bits: Status| known & bits != asked & bits;
+    if changes(Status::EXPECTED | Status::CONFIRMED | Status::DYING) {
+        return Err(Refusal::Other(EBUSY));
+    }
+    let kept = Status::SEEN_REPLY | Status::ASSURED;
+    let lost = |bit: Status| known.contains(bit) && !asked.contains(bit);
+    if lost(Status::SEEN_REPLY) || lost(Status::ASSURED) {
+        return Err(Refusal::Other(EBUSY));
+    }
+    Ok(known | (asked & (kept | Status::FIXED_TIMEOUT)))
 }
 
 fn created_status(request: &Flow<'_>, asked: Status, reply: Tuple) -> Status {

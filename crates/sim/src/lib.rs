@@ -1,4 +1,4 @@
-//! Two replication nodes in a world made of chance.
+//! Replication nodes in a world made of chance.
 //!
 //! The nodes are the real [`ctsync::Node`]s. Kernel, network, clock, traffic and operator are
 //! simulated, and everything is drawn from one seed, so that a failure can be run again, with every
@@ -21,6 +21,7 @@ pub mod fact;
 pub mod history;
 pub mod host;
 pub mod kernel;
+mod links;
 pub mod network;
 pub mod random;
 pub mod report;

@@ -49,6 +49,10 @@ pub struct Counts {
     pub incidents: u64,
     /// Kernel operations.
     pub operations: u64,
+    /// Flows whose timeout ran out.
+    pub expired: u64,
+    /// Times a link took no more.
+    pub blocked: u64,
     /// Overruns.
     pub overruns: u64,
     /// Commits that ended.

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use ctsync::Request;
+use ctsync::{ExternalCache, InternalCache, ModeConfig, Request};
 
-use crate::network::LinkFaults;
+use crate::network::{LinkFaults, Transport};
 use crate::random::{Percent, Random};
 use crate::sabotage::Sabotage;
 
@@ -16,17 +16,23 @@ use crate::sabotage::Sabotage;
 pub enum Traffic {
     /// The primary.
     Primary,
-    /// Both hosts, each with flows of its own.
-    Both,
+    /// All hosts, each with flows of its own.
+    Everyone,
 }
 
-/// Something that befalls the pair.
+/// Something that befalls the hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incident {
-    /// No datagram passes for a while.
+    /// No datagram passes on a link for a while.
     Partition,
+    /// Nothing reaches one host on a link for a while, though what it sends passes.
+    Deaf,
     /// A host's link takes no datagrams for a while.
     Block,
+    /// A host's interface loses its carrier for a while.
+    Carrier,
+    /// A stream breaks and is made anew.
+    Reconnect,
     /// A daemon dies and is started again.
     Restart,
     /// A host dies, its table with it, and comes back.
@@ -56,9 +62,17 @@ pub struct Scenario {
     pub pause_max: Duration,
     /// Changes in a burst.
     pub burst: u64,
+    /// Number of hosts, at most four. More than two are all primaries, with flows of their own.
+    pub hosts: usize,
+    /// Number of links, at most four.
+    pub links: usize,
+    /// What they are made of; streams connect two hosts.
+    pub transport: Transport,
+    /// Flows that run out within seconds.
+    pub short_lives: Percent,
     /// Who has traffic.
     pub traffic: Traffic,
-    /// What the link does during the chaos.
+    /// What the links do during the chaos.
     pub link: LinkFaults,
     /// What else happens, drawn evenly.
     pub incidents: Vec<Incident>,
@@ -87,10 +101,16 @@ pub struct Scenario {
 /// The part of `ctsync::Config` that scenarios vary.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeSettings {
-    /// `ResendQueueSize`.
-    pub resend_queue_len_max: usize,
-    /// `ACKWindowSize`.
-    pub ack_window: u32,
+    /// The mode.
+    pub mode: ModeConfig,
+    /// `DisableInternalCache`.
+    pub internal_cache: InternalCache,
+    /// `DisableExternalCache`.
+    pub external_cache: ExternalCache,
+    /// `ExpectationSync`.
+    pub expectations: bool,
+    /// `PollSecs`.
+    pub poll: Option<Duration>,
     /// Room of a datagram.
     pub payload_len_max: usize,
     /// `HashLimit`.
@@ -107,6 +127,29 @@ pub struct NodeSettings {
     pub wall_clock: u32,
 }
 
+impl NodeSettings {
+    /// `ResendQueueSize`; without meaning, and as large as can be, in other modes than FT-FW.
+    pub const fn resend_queue_len_max(&self) -> usize {
+        match self.mode {
+            ModeConfig::Ftfw {
+                resend_queue_len_max,
+                ..
+            } => resend_queue_len_max,
+            ModeConfig::Notrack | ModeConfig::Alarm { .. } => usize::MAX,
+        }
+    }
+
+    /// Whether the peer's flows go into the kernel at once.
+    pub fn injects(&self) -> bool {
+        self.external_cache == ExternalCache::Inject
+    }
+
+    /// Whether the kernel's flows are kept in a cache.
+    pub fn keeps(&self) -> bool {
+        self.internal_cache == InternalCache::Keep
+    }
+}
+
 /// The wall clock of the captures.
 const WALL_CLOCK: u32 = 1_795_243_361;
 
@@ -119,6 +162,10 @@ impl Scenario {
             slots: 60,
             pause_max: Duration::from_millis(20),
             burst: 100,
+            hosts: 2,
+            links: 1,
+            transport: Transport::Datagrams,
+            short_lives: Percent(0),
             traffic: Traffic::Primary,
             link: LinkFaults::NONE,
             incidents: Vec::new(),
@@ -132,8 +179,11 @@ impl Scenario {
             helper_missing: false,
             sabotage: None,
             node: NodeSettings {
-                resend_queue_len_max: 131_072,
-                ack_window: 300,
+                mode: ModeConfig::FTFW,
+                internal_cache: InternalCache::Keep,
+                external_cache: ExternalCache::Keep,
+                expectations: false,
+                poll: None,
                 payload_len_max: 1_472,
                 cache_len_max: 262_144,
                 commit_timeout: None,
@@ -159,8 +209,11 @@ impl Scenario {
         };
         scenario.rough_start = random.chance(Percent(30));
         if random.chance(Percent(30)) {
-            scenario.traffic = Traffic::Both;
+            scenario.traffic = Traffic::Everyone;
         }
+        scenario.short_lives = *random
+            .pick(&[Percent(0), Percent(10), Percent(60)])
+            .unwrap_or(&Percent(0));
         scenario.link = random_link(&mut random);
         scenario.incidents = random_incidents(&mut random);
         scenario.event_delay_max = Duration::from_micros(random.between(50, 30_000));
@@ -195,7 +248,6 @@ fn random_link(random: &mut Random) -> LinkFaults {
         delay: Duration::from_micros(random.between(20, 3_000)),
         jitter: Duration::from_micros(random.below(if faulty { 2_000 } else { 20 })),
         hold: Duration::from_millis(random.between(1, 100)),
-        partitioned: false,
     }
 }
 
@@ -239,8 +291,14 @@ fn random_settings(random: &mut Random) -> NodeSettings {
     ];
     let (resend_queue_len_max, ack_window) = *random.pick(&windows).unwrap_or(&windows[0]);
     NodeSettings {
-        resend_queue_len_max,
-        ack_window,
+        mode: ModeConfig::Ftfw {
+            resend_queue_len_max,
+            ack_window,
+        },
+        internal_cache: InternalCache::Keep,
+        external_cache: ExternalCache::Keep,
+        expectations: false,
+        poll: None,
         payload_len_max: *random.pick(&[1_472, 1_452, 600]).unwrap_or(&1_472),
         cache_len_max: *random
             .pick(&[262_144, 262_144, 262_144, 30])
@@ -310,7 +368,7 @@ pub fn named() -> Vec<Scenario> {
             ..with("resync-storm", &[Incident::Request(Request::RequestBulk)])
         },
         Scenario {
-            traffic: Traffic::Both,
+            traffic: Traffic::Everyone,
             link: lossy("", 10).link,
             ..with("both-primary", &[Incident::Burst, Incident::Partition])
         },
@@ -350,7 +408,9 @@ fn lossy(name: &'static str, percent: u8) -> Scenario {
 
 fn tight(name: &'static str) -> Scenario {
     let mut scenario = with(name, &[Incident::Partition, Incident::Burst]);
-    scenario.node.resend_queue_len_max = 4;
-    scenario.node.ack_window = 2;
+    scenario.node.mode = ModeConfig::Ftfw {
+        resend_queue_len_max: 4,
+        ack_window: 2,
+    };
     scenario
 }

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use ctsync::{Instant, OpId, Refusal};
+use ctsync::{ChannelId, Instant, OpId, Refusal};
 
 use crate::host::HostId;
+use crate::network::Packet;
 
 /// Something that is going to happen. What concerns a daemon carries the daemon's life: it is void
 /// once that has ended.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A datagram reaches a host.
-    Arrive(HostId, Vec<u8>),
+    /// Something sent reaches a host.
+    Arrive(Packet),
     /// The daemon reads events.
     ReadEvents(HostId, u32),
     /// The daemon reads a part of a dump.
@@ -25,16 +26,18 @@ pub enum Step {
     Outcomes(HostId, u32, Vec<(OpId, Refusal)>, OpId),
     /// The node's timeout.
     Wake(HostId, u32),
-    /// The link takes datagrams again.
-    Unblock(HostId, u32),
+    /// A link takes datagrams again.
+    Unblock(HostId, u32, ChannelId),
+    /// A host has its carrier on a link again.
+    CarrierBack(HostId, ChannelId),
+    /// A timeout of the kernel may have come.
+    Expire(HostId),
     /// A daemon starts.
     Start(HostId),
     /// A table changes.
     Traffic,
     /// Something befalls the pair.
     Incident,
-    /// The link passes datagrams again.
-    PartitionEnds,
     /// The new primary continues its failover script.
     PromotionStep(HostId),
     /// The next phase of the run.
@@ -87,14 +90,14 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.plan(Instant(2), Step::Traffic);
         schedule.plan(Instant(1), Step::Incident);
-        schedule.plan(Instant(1), Step::PartitionEnds);
+        schedule.plan(Instant(1), Step::Start(HostId::A));
         assert!(matches!(
             schedule.take(),
             Some((Instant(1), Step::Incident))
         ));
         assert!(matches!(
             schedule.take(),
-            Some((Instant(1), Step::PartitionEnds))
+            Some((Instant(1), Step::Start(HostId::A)))
         ));
         assert!(matches!(schedule.take(), Some((Instant(2), Step::Traffic))));
         assert!(schedule.take().is_none());

@@ -19,24 +19,34 @@ use crate::random::{Percent, Random};
 pub struct Workload {
     random: Random,
     slots: u64,
+    short_lives: Percent,
     version: u32,
 }
 
-/// Which slots a host may open flows in.
+/// Which slots a host may open flows in: those of a remainder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    /// All.
-    All,
-    /// Those of one remainder modulo two.
-    Half(u64),
+pub struct Share {
+    /// Divisor.
+    pub of: u64,
+    /// Remainder.
+    pub remainder: u64,
+}
+
+impl Share {
+    /// All slots.
+    pub const ALL: Self = Self {
+        of: 1,
+        remainder: 0,
+    };
 }
 
 impl Workload {
-    /// Traffic over this many tuples.
-    pub const fn new(random: Random, slots: u64) -> Self {
+    /// Traffic over this many tuples, some of whose flows run out.
+    pub const fn new(random: Random, slots: u64, short_lives: Percent) -> Self {
         Self {
             random,
             slots,
+            short_lives,
             version: 0,
         }
     }
@@ -52,15 +62,12 @@ impl Workload {
 
     /// Opens the flow of a random slot.
     pub fn open(&mut self, kernel: &mut Kernel, share: Share) -> Option<Change> {
-        let slot = match share {
-            Share::All => self.random.below(self.slots),
-            Share::Half(remainder) => self.random.below(self.slots / 2) * 2 + remainder,
-        };
+        let slot = self.random.below(self.slots / share.of) * share.of + share.remainder;
         let (orig, zone) = tuple(slot);
         let mut flow = Flow::new(orig);
         flow.zone = zone;
         flow.status = Some(Status::CONFIRMED);
-        flow.timeout = Some(u32::from(self.random.short()));
+        flow.timeout = Some(self.life());
         flow.protoinfo = first_state(&orig.l4, &mut self.random);
         self.attach(&mut flow, kernel);
         self.translate(&mut flow, slot);
@@ -72,12 +79,22 @@ impl Workload {
     fn touch(&mut self, kernel: &mut Kernel) -> Option<Change> {
         let key = self.pick(kernel)?;
         let mark = self.next_version();
+        let timeout = self.life();
         let random = &mut self.random;
         kernel.update(&key, Origin::Traffic, |flow| {
             flow.mark = Some(mark);
-            flow.timeout = Some(random.long() % 432_000);
+            flow.timeout = Some(timeout);
             progress(flow, random);
         })
+    }
+
+    /// A timeout: long, or short enough to run out in this world.
+    fn life(&mut self) -> u32 {
+        if self.random.chance(self.short_lives) {
+            1 + self.random.long() % 6
+        } else {
+            600 + self.random.long() % 432_000
+        }
     }
 
     /// Ends a random flow.

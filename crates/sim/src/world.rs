@@ -1,4 +1,4 @@
-//! Two firewalls, the link between them, and time.
+//! Firewalls, the links between them, and time.
 //!
 //! The world plays the daemon's part around each node: it hands over what happens, carries out what
 //! comes out, and wakes the node when it wants to be woken. Whatever takes time (reading events and
@@ -7,16 +7,15 @@
 
 use std::time::Duration;
 
-use ctsync::{ClientId, Input, Instant};
+use ctsync::{ClientId, Instant};
 use flow::Origin;
 
 use crate::check::Checkers;
-use crate::daemon::CHANNEL;
 use crate::fact::{Fact, Scene};
 use crate::history::History;
 use crate::host::{self, Host, HostId, PerHost};
 use crate::kernel::{Change, Kernel};
-use crate::network::LinkFaults;
+use crate::network::{LinkFaults, Network};
 use crate::random::Random;
 use crate::report::{Counts, Findings, Report};
 use crate::sabotage::Saboteur;
@@ -47,7 +46,7 @@ pub struct World {
     pub(crate) clients: u64,
     /// The client whose commit runs at each host.
     pub(crate) committing: PerHost<Option<ClientId>>,
-    pub(crate) link: LinkFaults,
+    pub(crate) network: Network,
     pub(crate) history: History,
     checkers: Checkers,
     findings: Findings,
@@ -67,15 +66,18 @@ pub(crate) struct Luck {
 impl World {
     /// The world of a scenario and a seed, at its beginning.
     pub fn new(scenario: Scenario, seed: u64, text: bool) -> Self {
-        let kernel = |part| {
-            let hash_seed = Random::fork(seed, part).word();
-            Kernel::new(scenario.table_len_max, scenario.events_len_max, hash_seed)
+        let kernel = |host: HostId| {
+            let hash_seed = Random::fork(seed, &format!("kernel {host:?}")).word();
+            let mut kernel =
+                Kernel::new(scenario.table_len_max, scenario.events_len_max, hash_seed);
+            if host != HostId::A && scenario.helper_missing {
+                kernel.missing_helper = Some("sip");
+            }
+            Host::new(kernel)
         };
-        let mut b = kernel("kernel b");
-        b.missing_helper = scenario.helper_missing.then_some("sip");
         Self {
             now: Instant::default(),
-            hosts: PerHost::new(Host::new(kernel("kernel a")), Host::new(b)),
+            hosts: PerHost::from_fn(kernel),
             primary: HostId::A,
             schedule: Schedule::default(),
             chaos: false,
@@ -85,14 +87,22 @@ impl World {
                 incidents: Random::fork(seed, "incidents"),
                 traffic: Random::fork(seed, "traffic"),
             },
-            workload: Workload::new(Random::fork(seed, "workload"), scenario.slots),
+            workload: Workload::new(
+                Random::fork(seed, "workload"),
+                scenario.slots,
+                scenario.short_lives,
+            ),
             counts: Counts::default(),
             clients: 0,
             committing: PerHost::default(),
-            link: if scenario.rough_start {
-                scenario.link
-            } else {
-                LinkFaults::NONE
+            network: {
+                let mut network = Network::new(scenario.hosts, scenario.links, scenario.transport);
+                network.faults = if scenario.rough_start {
+                    scenario.link
+                } else {
+                    LinkFaults::NONE
+                };
+                network
             },
             history: History::default(),
             checkers: Checkers::new(),
@@ -135,13 +145,16 @@ impl World {
     fn begin(&mut self) {
         self.trace
             .record(self.now, &[], || format!("{:?}", self.scenario));
+        let share = self.share(self.primary);
         for _ in 0..self.scenario.preloaded {
+            let (now, workload) = (self.now, &mut self.workload);
             let kernel = &mut self.hosts.get_mut(self.primary).kernel;
-            if let Some(change) = self.workload.open(kernel, Share::All) {
+            kernel.now = now;
+            if let Some(change) = workload.open(kernel, share) {
                 self.changed(self.primary, &change);
             }
         }
-        for host in HostId::ALL {
+        for host in self.everyone() {
             let after = self.luck.daemon.between(0, 800);
             self.plan(Duration::from_millis(after), Step::Start(host));
         }
@@ -155,7 +168,7 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Arrive(host, bytes) => self.arrive(host, &bytes),
+            Step::Arrive(packet) => self.arrive(&packet),
             Step::ReadEvents(host, life) if self.lives(host, life) => self.read_events(host),
             Step::ReadDump(host, life) if self.lives(host, life) => self.read_dump(host),
             Step::Operate(host, life) if self.lives(host, life) => self.operate(host),
@@ -163,9 +176,8 @@ impl World {
                 self.outcomes(host, &refusals, through);
             }
             Step::Wake(host, life) if self.lives(host, life) => self.wake(host),
-            Step::Unblock(host, life) if self.lives(host, life) => {
-                self.hosts.get_mut(host).blocked = false;
-                self.feed(host, Input::ChannelReady(CHANNEL));
+            Step::Unblock(host, life, channel) if self.lives(host, life) => {
+                self.unblock(host, channel);
             }
             Step::ReadEvents(..)
             | Step::ReadDump(..)
@@ -176,7 +188,8 @@ impl World {
             Step::Start(host) => self.start(host),
             Step::Traffic => self.traffic(),
             Step::Incident => self.incident(),
-            Step::PartitionEnds => self.link.partitioned = false,
+            Step::CarrierBack(host, channel) => self.set_carrier(host, channel, true),
+            Step::Expire(host) => self.expire(host),
             Step::PromotionStep(host) => self.promotion_step(host),
             Step::Phase(phase) => self.phase(phase),
         }
@@ -190,39 +203,33 @@ impl World {
     /// Faults begin or end.
     pub(crate) fn set_chaos(&mut self, chaos: bool) {
         self.chaos = chaos;
-        self.link = if chaos {
-            self.scenario.link
+        if chaos {
+            self.network.faults = self.scenario.link;
         } else {
-            LinkFaults::NONE
-        };
-    }
-
-    /// Cuts the link for a while.
-    pub(crate) fn partition(&mut self, length: Duration) {
-        self.link.partitioned = true;
-        self.plan(length, Step::PartitionEnds);
-    }
-
-    /// A host's link takes no datagrams for a while.
-    pub(crate) fn block(&mut self, host: HostId, length: Duration) {
-        let it = self.hosts.get_mut(host);
-        if it.node.is_some() && !it.blocked {
-            it.blocked = true;
-            let life = it.life;
-            self.feed(host, Input::ChannelBlocked(CHANNEL));
-            self.plan(length, Step::Unblock(host, life));
+            self.network.heal();
         }
+    }
+
+    /// All hosts of this world.
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = HostId> + use<> {
+        HostId::first(self.scenario.hosts).iter().copied()
+    }
+
+    /// All hosts but one.
+    pub(crate) fn others(&self, host: HostId) -> impl Iterator<Item = HostId> + use<> {
+        self.everyone().filter(move |other| *other != host)
     }
 
     fn start(&mut self, host: HostId) {
         if self.hosts.get(host).node.is_some() {
             return;
         }
-        let config = host::config(&self.scenario, self.now);
+        let config = host::config(&self.scenario, host, self.now);
         let now = self.now;
         self.hosts.get_mut(host).start(config, now);
         self.tell(host, &Fact::Started);
         self.drain(host);
+        self.connect(host);
     }
 
     /// A daemon dies, with its kernel if the whole host does, and is started again later.
@@ -231,6 +238,7 @@ impl World {
             return;
         }
         self.hosts.get_mut(host).stop();
+        self.disconnect(host);
         *self.committing.get_mut(host) = None;
         self.tell(host, &Fact::Stopped);
         if with_kernel {
@@ -244,7 +252,7 @@ impl World {
     /// A host's table has changed.
     pub(crate) fn changed(&mut self, host: HostId, change: &Change) {
         self.counts.changes += 1;
-        self.history.record(host, change);
+        self.history.record(self.now, host, change);
         self.trace.record(self.now, b"change", || {
             format!(
                 "{host:?} kernel {:?} {:?} {}",
@@ -255,14 +263,46 @@ impl World {
         });
         self.tell(host, &Fact::Kernel(change));
         self.plan_events(host);
+        self.plan_expiry(host);
+    }
+
+    /// The table of a host, which looks at the clock.
+    pub(crate) fn kernel(&mut self, host: HostId) -> &mut Kernel {
+        let now = self.now;
+        let kernel = &mut self.hosts.get_mut(host).kernel;
+        kernel.now = now;
+        kernel
+    }
+
+    fn plan_expiry(&mut self, host: HostId) {
+        let it = self.hosts.get_mut(host);
+        let Some(due) = it.kernel.next_end() else {
+            return;
+        };
+        if it.expire_at.is_none_or(|planned| due < planned) {
+            it.expire_at = Some(due);
+            self.plan(due.since(self.now), Step::Expire(host));
+        }
+    }
+
+    /// What has outlived its timeout ends.
+    fn expire(&mut self, host: HostId) {
+        self.hosts.get_mut(host).expire_at = None;
+        for change in self.kernel(host).expire() {
+            self.counts.expired += 1;
+            self.changed(host, &change);
+        }
+        self.plan_expiry(host);
     }
 
     /// Who may open flows where.
     pub(crate) const fn share(&self, host: HostId) -> Share {
-        match (self.scenario.traffic, host) {
-            (Traffic::Primary, _) => Share::All,
-            (Traffic::Both, HostId::A) => Share::Half(0),
-            (Traffic::Both, HostId::B) => Share::Half(1),
+        match self.scenario.traffic {
+            Traffic::Primary => Share::ALL,
+            Traffic::Everyone => Share {
+                of: self.scenario.hosts as u64,
+                remainder: host as u64,
+            },
         }
     }
 

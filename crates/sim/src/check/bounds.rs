@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use ctsync::Instant;
 use ctsync::wire::split;
+use ctsync::{ChannelId, Instant};
 
 use super::Checker;
 use crate::daemon::OUTPUTS_MAX;
@@ -60,8 +60,8 @@ impl Checker for Bounds {
             }
             Fact::Stopped => lately.sent_at = None,
             Fact::Kernel(_) | Fact::Requested(_) => self.busy(scene.now),
-            Fact::Sent(datagram) => {
-                sent(lately, scene, datagram, say);
+            Fact::Sent(channel, datagram) => {
+                sent(lately, scene, *channel, datagram, say);
                 if !super::flows_told(datagram).is_empty() {
                     self.busy(scene.now);
                 }
@@ -78,10 +78,11 @@ impl Checker for Bounds {
 impl Bounds {
     /// Whether one of the nodes has not been heard for long.
     fn listen(&mut self, scene: &Scene<'_>, say: &mut dyn FnMut(String)) {
-        for host in HostId::ALL {
+        for host in scene.everyone() {
             let lately = self.lately.get_mut(host);
             let silent = |at: Instant| scene.now.since(at) > SILENCE_MAX;
-            if scene.hosts.get(host).blocked {
+            // Which of its links a node uses is its own affair.
+            if may_be_silent(scene, host) {
                 lately.sent_at = Some(scene.now);
             } else if lately.sent_at.is_some_and(silent) {
                 lately.sent_at = Some(scene.now);
@@ -97,7 +98,20 @@ impl Bounds {
     }
 }
 
-fn sent(lately: &mut Lately, scene: &Scene<'_>, datagram: &[u8], say: &mut dyn FnMut(String)) {
+/// Whether a link takes nothing, or no link has a carrier.
+fn may_be_silent(scene: &Scene<'_>, host: HostId) -> bool {
+    let it = scene.hosts.get(host);
+    let links = it.down.iter().take(scene.scenario.links);
+    it.blocked.contains(&true) || links.clone().all(|down| *down)
+}
+
+fn sent(
+    lately: &mut Lately,
+    scene: &Scene<'_>,
+    channel: ChannelId,
+    datagram: &[u8],
+    say: &mut dyn FnMut(String),
+) {
     let room = scene.scenario.node.payload_len_max;
     if datagram.len() > room {
         say(format!(
@@ -108,7 +122,8 @@ fn sent(lately: &mut Lately, scene: &Scene<'_>, datagram: &[u8], say: &mut dyn F
     if datagram.is_empty() || split(datagram).any(|message| message.is_err()) {
         say("a datagram that is not made of whole messages".into());
     }
-    if scene.here().blocked {
+    let link = usize::from(channel.0);
+    if scene.here().blocked.get(link) != Some(&false) {
         say("a datagram on a blocked link".into());
     }
     lately.sent_at = Some(scene.now);
@@ -159,7 +174,7 @@ fn sizes(scene: &Scene<'_>, say: &mut dyn FnMut(String)) {
         (
             "messages in the resend queue",
             gauges.resend_queue_len,
-            settings.resend_queue_len_max.max(RESEND_QUEUE_LEN_MIN),
+            settings.resend_queue_len_max().max(RESEND_QUEUE_LEN_MIN),
         ),
     ];
     for (what, len, limit) in limits {

@@ -17,6 +17,9 @@ use crate::text::name;
 /// Time in which a commit has to end.
 const LENGTH_MAX: Duration = Duration::from_secs(5);
 
+/// Time that a message may be under way, during which it does not age.
+const SLACK: Duration = Duration::from_secs(3);
+
 /// Life of a flow whose own has run out, or was not told.
 const TIMEOUT_FALLBACK: u32 = 60;
 
@@ -68,7 +71,7 @@ impl Checker for Commit {
                     refused: 0,
                 });
             }
-            Fact::Operated(operation, result) if operation.create => {
+            Fact::Operated(operation, result) if operation.writes() => {
                 let key = Key::of(&operation.flow);
                 lifetime(scene, operation, &key, say);
                 match running {
@@ -131,12 +134,15 @@ fn lifetime(scene: &Scene<'_>, operation: &Operation, key: &Key, say: &mut dyn F
     let limit = match scene.scenario.node.commit_timeout {
         Some(limit) => u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
         None => {
-            let peer = scene.host.peer();
             let version = operation.flow.mark.map_or(0, |mark| mark.0);
-            let versions = scene.history.versions(peer, key).iter();
-            let of_version = versions.filter(|it| it.essence.version() == version);
-            let truth = of_version.filter_map(|it| it.timeout).max();
-            truth.unwrap_or(0).max(TIMEOUT_FALLBACK)
+            let truth = scene.others(scene.host).filter_map(|other| {
+                let versions = scene.history.versions(other, key).iter();
+                let of_version = versions.filter(|it| it.essence.version() == version);
+                of_version.filter_map(|it| it.left_at(scene.now)).max()
+            });
+            let slack = SLACK.as_secs() + scene.scenario.link.delay_max().as_secs() + 1;
+            let slack = u32::try_from(slack).unwrap_or(u32::MAX);
+            (truth.max().unwrap_or(0) + slack).max(TIMEOUT_FALLBACK)
         }
     };
     if timeout > limit || timeout == 0 {

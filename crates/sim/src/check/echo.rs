@@ -44,7 +44,7 @@ impl Checker for Echo {
                 *self.bulk.get_mut(scene.host) = true;
                 *self.overrun.get_mut(scene.host) = true;
             }
-            Fact::Sent(datagram) => {
+            Fact::Sent(_, datagram) => {
                 for told in flows_told(datagram) {
                     let first = self.told.insert((scene.host, told.key));
                     let excused = !first && told.kind != EventKind::Destroy;

@@ -20,7 +20,7 @@ impl Checker for Invented {
 
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
         match fact {
-            Fact::Sent(datagram) => {
+            Fact::Sent(_, datagram) => {
                 for told in flows_told(datagram) {
                     lifetime(scene, &told, say);
                     if let Some(lie) = scene.history.lie(scene.host, &told.key, &told.essence) {
@@ -41,9 +41,7 @@ impl Checker for Invented {
                 }
                 let known = external(scene.here());
                 for key in told.iter().map(|told| told.key) {
-                    let lie = known
-                        .get(&key)
-                        .and_then(|known| scene.history.lie(scene.host.peer(), &key, known));
+                    let lie = known.get(&key).and_then(|known| scene.lie(&key, known));
                     if let Some(lie) = lie {
                         say(format!("{} in the external cache: {lie}", name(&key)));
                     }
@@ -75,12 +73,13 @@ fn written(scene: &Scene<'_>, operation: &Operation, say: &mut dyn FnMut(String)
     if operation.unheard_of_helper {
         say(format!("{}: a helper that nobody has", name(&key)));
     }
-    if !operation.create {
+    if !operation.writes() {
         return;
     }
     let essence = Essence::of(&operation.flow, true);
-    let peer = scene.host.peer();
-    if let Some(lie) = scene.history.lie_but_status(peer, &key, &essence) {
+    let lies = scene.others(scene.host);
+    let lies = lies.map(|other| scene.history.lie_but_status(other, &key, &essence));
+    if let Some(lie) = lies.reduce(|lie, other| lie.and(other)).flatten() {
         say(format!("{} written: {lie}", name(&key)));
     }
 }

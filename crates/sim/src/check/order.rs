@@ -15,7 +15,8 @@ use crate::text::name;
 #[derive(Debug, Default)]
 pub(super) struct Order {
     sent: BTreeMap<(HostId, Key), usize>,
-    kept: BTreeMap<(HostId, Key), usize>,
+    /// By who keeps it, and who told it.
+    kept: BTreeMap<(HostId, HostId, Key), usize>,
 }
 
 impl Checker for Order {
@@ -25,7 +26,7 @@ impl Checker for Order {
 
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
         match fact {
-            Fact::Sent(datagram) => {
+            Fact::Sent(_, datagram) => {
                 for told in flows_told(datagram) {
                     let version = told.essence.version();
                     let Some(rank) = scene.history.rank(scene.host, &told.key, version) else {
@@ -42,15 +43,23 @@ impl Checker for Order {
                 }
             }
             Fact::Handed {
-                bytes: datagram, ..
-            } => self.handed(scene, datagram, say),
+                from,
+                bytes: datagram,
+                ..
+            } => self.handed(scene, *from, datagram, say),
             _ => {}
         }
     }
 }
 
 impl Order {
-    fn handed(&mut self, scene: &Scene<'_>, datagram: &[u8], say: &mut dyn FnMut(String)) {
+    fn handed(
+        &mut self,
+        scene: &Scene<'_>,
+        from: HostId,
+        datagram: &[u8],
+        say: &mut dyn FnMut(String),
+    ) {
         let told = flows_told(datagram);
         if told.is_empty() {
             return;
@@ -60,11 +69,11 @@ impl Order {
             let Some(version) = known.get(&key).map(crate::essence::Essence::version) else {
                 continue;
             };
-            let Some(rank) = scene.history.rank(scene.host.peer(), &key, version) else {
+            let Some(rank) = scene.history.rank(from, &key, version) else {
                 continue;
             };
-            let last = self.kept.insert((scene.host, key), rank);
-            let excused = scene.history.is_overtaken(scene.host.peer(), version);
+            let last = self.kept.insert((scene.host, from, key), rank);
+            let excused = scene.history.is_overtaken(from, version);
             if last.is_some_and(|last| rank < last) && !excused {
                 say(format!(
                     "{} kept in the older version {version}",

@@ -12,10 +12,10 @@ use crate::fact::{Fact, Scene};
 use crate::host::HostId;
 use crate::text::name;
 
-/// The ends that have arrived at each host.
+/// The ends that have arrived at each host, by who told them.
 #[derive(Debug, Default)]
 pub(super) struct Resurrected {
-    ends: BTreeMap<(HostId, Key), usize>,
+    ends: BTreeMap<(HostId, HostId, Key), usize>,
 }
 
 impl Checker for Resurrected {
@@ -25,6 +25,7 @@ impl Checker for Resurrected {
 
     fn observe(&mut self, scene: &Scene<'_>, fact: &Fact<'_>, say: &mut dyn FnMut(String)) {
         let Fact::Handed {
+            from: peer,
             bytes: datagram,
             refused,
         } = fact
@@ -35,7 +36,7 @@ impl Checker for Resurrected {
         if told.is_empty() {
             return;
         }
-        let peer = scene.host.peer();
+        let peer = *peer;
         let known = external(scene.here());
         for told in told {
             let rank = |version| scene.history.rank(peer, &told.key, version);
@@ -47,7 +48,7 @@ impl Checker for Resurrected {
                     .last_end(peer, &told.key, told.essence.version());
                 match end {
                     Some(end) => {
-                        self.ends.insert((scene.host, told.key), end);
+                        self.ends.insert((scene.host, peer, told.key), end);
                     }
                     None => say(format!("{} was ended although it lives", name(&told.key))),
                 }
@@ -55,7 +56,7 @@ impl Checker for Resurrected {
             let Some(known) = known.get(&told.key) else {
                 continue;
             };
-            let end = self.ends.get(&(scene.host, told.key)).copied();
+            let end = self.ends.get(&(scene.host, peer, told.key)).copied();
             let back = rank(known.version()).is_some_and(|rank| end.is_some_and(|end| rank < end));
             if back && !scene.history.is_overtaken(peer, known.version()) {
                 let version = known.version();
