@@ -11,11 +11,10 @@
 //! Subscribing comes before the first dump, so nothing falls between the two; what the node learns
 //! twice that way it can tell apart.
 
-use std::os::fd::{AsFd, BorrowedFd};
-
 use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal};
 use flow::filter::{EventFilter, KernelFilter};
 use flow::{Object, Origin};
+use linux::poller::{Interest, Poller};
 use linux::table::{
     self, Batch, Dump, DumpKind, Events, Growth, Notice, Origins, Progress, Query, Request, Watch,
 };
@@ -77,9 +76,17 @@ pub struct Drain {
     pub more: bool,
 }
 
+impl Drain {
+    const NOTHING: Self = Self {
+        count: 0,
+        more: false,
+    };
+}
+
 /// The kernel's table as the daemon meets it.
 pub struct Kernel {
-    events: Events,
+    /// Absent in polling mode.
+    events: Option<Events>,
     events_per_turn: usize,
     /// Events of our own changes that may wait.
     echoes: usize,
@@ -103,24 +110,13 @@ impl Kernel {
         let mut origins = Origins::new();
         origins.register(changes.port_id(), Origin::Commit);
         origins.register(deletions.port_id(), Origin::Flush);
-        let configured = general.netlink_buffer().map(usize_from);
-        let watch = Watch {
-            receive_buffer: Some(configured.unwrap_or(EVENT_BUFFER_LEN)),
-            reliable: general.event_delivery == EventDelivery::Reliable,
-            ..Watch::FLOWS
+        let (events, len) = match general.poll {
+            Some(_) => {
+                reports.push(Report::Polling);
+                (None, 0)
+            }
+            None => subscribe(general, origins, reports).map(|(it, len)| (Some(it), len))?,
         };
-        let events = Events::open(&watch, origins)?;
-        if watch.reliable {
-            reports.push(Report::ReliableEvents);
-        }
-        if general.filter.is_some() {
-            reports.push(Report::Filtering);
-        }
-        let len = events.receive_buffer()?;
-        if configured.is_none() && general.netlink_buffer_size > 0 {
-            reports.push(Report::EventBufferIgnored);
-        }
-        reports.push(Report::EventBuffer(len));
         Ok(Self {
             events,
             events_per_turn: usize_from(general.event_iteration_limit).max(1),
@@ -136,6 +132,14 @@ impl Kernel {
         })
     }
 
+    /// Has the poller wait for events, if they are followed.
+    pub fn watch(&self, poller: &mut Poller, token: u64) -> linux::Result<()> {
+        match &self.events {
+            Some(events) => poller.add(events, token, Interest::Read),
+            None => Ok(()),
+        }
+    }
+
     /// What was counted.
     pub const fn counters(&self) -> Counters {
         self.counters
@@ -143,7 +147,8 @@ impl Kernel {
 
     /// Size of the receive buffer of the events in bytes, zero if it cannot be read.
     pub fn event_buffer_len(&self) -> usize {
-        self.events.receive_buffer().unwrap_or(0)
+        let events = self.events.as_ref();
+        events.map_or(0, |events| events.receive_buffer().unwrap_or(0))
     }
 
     /// Whether a step is waiting that no descriptor tells of.
@@ -171,7 +176,10 @@ impl Kernel {
         let limit = self.events_per_turn + std::mem::take(&mut self.echoes);
         let (counters, filter) = (&mut self.counters, &self.filter);
         let mut overrun = false;
-        let drained = self.events.drain(limit, |notice| match notice {
+        let Some(events) = &mut self.events else {
+            return Drain::NOTHING;
+        };
+        let drained = events.drain(limit, |notice| match notice {
             Notice::Event(event, _) => {
                 let event = event.value;
                 counters.events += 1;
@@ -199,10 +207,7 @@ impl Kernel {
             Err(error) => {
                 self.counters.events_failed += 1;
                 reports.push(Report::EventsFailed(error));
-                Drain {
-                    count: 0,
-                    more: false,
-                }
+                Drain::NOTHING
             }
         }
     }
@@ -212,7 +217,10 @@ impl Kernel {
         self.counters.overruns += 1;
         self.counters.events_failed += 1;
         listener.hear(now, Input::Overrun);
-        reports.push(match self.events.grow(self.buffer_len_max) {
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        reports.push(match events.grow(self.buffer_len_max) {
             Ok(Growth::Grown(len)) => Report::EventBufferDoubled(len),
             Ok(Growth::AtLimit) => Report::EventBufferAtLimit,
             Err(error) => Report::KernelRefused("grow the event buffer", error.into()),
@@ -227,8 +235,9 @@ impl Kernel {
         now: Instant,
         reports: &mut Reports,
     ) {
-        if reason != DumpReason::Startup {
-            self.counters.resyncs += 1;
+        match reason {
+            DumpReason::Request | DumpReason::Overrun => self.counters.resyncs += 1,
+            DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk => {}
         }
         match dump_whole_table() {
             Ok(dump) => self.dump = Some(dump),
@@ -337,10 +346,31 @@ impl Kernel {
     }
 }
 
-impl AsFd for Kernel {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.events.as_fd()
+/// Subscribes to the events; also gives the size of the receive buffer.
+fn subscribe(
+    general: &General,
+    origins: Origins,
+    reports: &mut Reports,
+) -> table::Result<(Events, usize)> {
+    let configured = general.netlink_buffer().map(usize_from);
+    let watch = Watch {
+        receive_buffer: Some(configured.unwrap_or(EVENT_BUFFER_LEN)),
+        reliable: general.event_delivery == EventDelivery::Reliable,
+        ..Watch::FLOWS
+    };
+    let events = Events::open(&watch, origins)?;
+    if watch.reliable {
+        reports.push(Report::ReliableEvents);
     }
+    if general.filter.is_some() {
+        reports.push(Report::Filtering);
+    }
+    let len = events.receive_buffer()?;
+    if configured.is_none() && general.netlink_buffer_size > 0 {
+        reports.push(Report::EventBufferIgnored);
+    }
+    reports.push(Report::EventBuffer(len));
+    Ok((events, len))
 }
 
 /// Reads one portion of the table and deletes what passes the filter; counts that into `echoes`.

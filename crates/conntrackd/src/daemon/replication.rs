@@ -76,9 +76,7 @@ impl Replication {
         });
         let config = node_config(general, sync, &link, peer)?;
         let kernel = Kernel::open(general, reports).map_err(StartError::Kernel)?;
-        poller
-            .add(&kernel, EVENTS, Interest::Read)
-            .map_err(StartError::System)?;
+        kernel.watch(poller, EVENTS).map_err(StartError::System)?;
         poller
             .add(&link.receiver, LINK_IN, Interest::Read)
             .map_err(StartError::System)?;
@@ -247,6 +245,7 @@ fn node_config(
         startup_resync: ftfw.startup_resync,
         tcp_window_tracking: sync.tcp_window_tracking,
         overrun_resync: general.overrun_resync,
+        poll: general.poll,
         first_seq: first_seq(clock::wall()),
         hash_key: hash_key(),
         ..Config::new(mode)

@@ -50,6 +50,8 @@ pub enum Report {
     },
     /// The kernel's table was read at the start and has so many flows.
     TableRead(usize),
+    /// The table is read again and again instead of following events.
+    Polling,
     /// Events are delivered reliably.
     ReliableEvents,
     /// Events are filtered.
@@ -105,6 +107,7 @@ impl Report {
             | Self::LinkWorks(_)
             | Self::TableRead(_)
             | Self::EventsSet(_)
+            | Self::Polling
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
@@ -141,6 +144,7 @@ impl Report {
             | Self::CommitTook(_)
             | Self::LinkOpened { .. }
             | Self::TableRead(_)
+            | Self::Polling
             | Self::ReliableEvents
             | Self::Filtering
             | Self::EventBuffer(_)
@@ -178,6 +182,7 @@ impl Report {
                 format!("dedicated link: UDP port {port} on {interface}, {local} to {peer}").into()
             }
             Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
+            Self::Polling => "running in polling mode".into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
             Self::Filtering => "using user-space event filtering".into(),
             Self::EventBufferIgnored => IGNORED.into(),
