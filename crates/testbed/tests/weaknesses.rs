@@ -1,0 +1,114 @@
+//! Weaknesses of stock's daemon that no other test provokes, and habits that we keep.
+//!
+//! The rows are those of the tables at the end of `docs/compat.md`.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::time::Duration;
+
+use testbed::Implementation::{self, Ours, Stock};
+use testbed::{
+    Conntrackd, Group, IpVersion, Mode, Progress, Result, Setup, SyncPair, Transport, wait_for,
+};
+
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two nodes with a daemon each.
+struct Pair {
+    network: SyncPair,
+    a: Conntrackd,
+    b: Conntrackd,
+}
+
+impl Pair {
+    fn start(a: Implementation, b: Implementation, setup: &Setup<'_>) -> Result<Self> {
+        let network = SyncPair::new()?;
+        let [config_a, config_b] = setup.configs();
+        let a = Conntrackd::start(&network.a, a, &config_a)?;
+        let b = Conntrackd::start(&network.b, b, &config_b)?;
+        Ok(Self { network, a, b })
+    }
+}
+
+fn group(number: u16, size: u32) -> Group {
+    Group { number, size }
+}
+
+/// Waits until `number` gives `wanted`.
+fn wait_for_number(
+    what: &str,
+    wanted: usize,
+    mut number: impl FnMut() -> Result<usize>,
+) -> Result<()> {
+    wait_for(what, PATIENCE, || {
+        Ok(match number()? {
+            found if found == wanted => Progress::Done(()),
+            found => Progress::Waiting(format!("{found} instead of {wanted}")),
+        })
+    })
+}
+
+/// Row 6: `-F`, `-f` and `-t` are this node's affair. Scripts rely on it: a firewall that is no
+/// longer primary empties its tables, and its peer goes on with what it was told.
+#[test]
+fn what_is_flushed_stays_at_the_peer() -> Result<()> {
+    for [a, b] in [[Ours, Ours], [Ours, Stock], [Stock, Stock]] {
+        let setup = Setup {
+            in_mode: "PurgeTimeout 1",
+            ..Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4)
+        };
+        let pair = Pair::start(a, b, &setup)?;
+        group(1, 20).create(&pair.network.a)?;
+        wait_for_number("flows", 20, || Ok(pair.b.external()?.len()))?;
+        // A flow that is sent has passed whatever was sent before it.
+        for (known, number, request) in [(21, 2, "-F"), (22, 3, "-f internal"), (23, 4, "-t")] {
+            pair.a.client(request)?;
+            wait_for_number("an empty cache", 0, || Ok(pair.a.internal()?.len()))?;
+            if request != "-f internal" {
+                wait_for_number("an empty table", 0, || pair.network.a.flow_count())?;
+            }
+            group(number, 1).create(&pair.network.a)?;
+            wait_for_number("the new flow", 1, || Ok(pair.a.internal()?.len()))?;
+            wait_for_number(request, known, || Ok(pair.b.external()?.len()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Row 49: whatever the daemon runs, now or later, gets none of its descriptors.
+#[test]
+fn every_descriptor_closes_on_exec() -> Result<()> {
+    /// As in `fdinfo`.
+    const O_CLOEXEC: u32 = 0o2_000_000;
+    let setup = Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4);
+    let pair = Pair::start(Ours, Ours, &setup)?;
+    let process = format!("/proc/{}", pair.a.process().pid());
+    let mut seen = 0;
+    for entry in fs::read_dir(format!("{process}/fdinfo")).unwrap() {
+        let entry = entry.unwrap();
+        let number: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
+        // A descriptor may be closed by now.
+        let (Ok(text), Ok(target)) = (
+            fs::read_to_string(entry.path()),
+            fs::read_link(format!("{process}/fd/{number}")),
+        ) else {
+            continue;
+        };
+        // What was handed down to this test, and by it to the daemon, is not the daemon's.
+        let is_ours = fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|it| it == target);
+        if number <= 2 || is_ours {
+            continue;
+        }
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+        seen += 1;
+        assert!(
+            flags & O_CLOEXEC != 0,
+            "descriptor {number}, {target:?}: {text}"
+        );
+    }
+    assert!(seen > 5, "{seen} descriptors");
+    Ok(())
+}
