@@ -36,6 +36,7 @@ mod setup;
 mod spawner;
 mod statistics;
 mod sweep;
+mod table_limit;
 mod topology;
 mod traffic;
 mod wait;
@@ -57,6 +58,10 @@ pub use program::{Implementation, Program, set_program_folder};
 pub use setup::{IpVersion, Mode, Setup, Transport};
 pub use statistics::{CacheStatistics, Statistics};
 pub use sweep::{remove_kept, sweep};
-pub use topology::{FailoverPair, Firewall, Replication, SyncPair};
-pub use traffic::{EchoServer, HeldConnections, Spray, Stall, SteadyTalker, Survivors};
+pub use table_limit::TableLimit;
+pub use topology::{FailoverPair, Firewall, Plan, Replication, Roles, Rules, SyncPair};
+pub use traffic::{
+    Downloads, EchoServer, HeldConnections, Spray, Stall, SteadyTalker, Survivors, Tally, Visit,
+    Visitors,
+};
 pub use wait::{Progress, wait_for, wait_until};

@@ -15,7 +15,9 @@ mod table;
 use std::fs;
 use std::thread;
 
-use testbed::{Error, Group, Implementation, Namespace, Result, catch_interrupts, ensure_packages};
+use testbed::{
+    Error, Group, Implementation, Namespace, Result, TableLimit, catch_interrupts, ensure_packages,
+};
 
 use crate::prepare;
 use options::{Options, Part, Request};
@@ -51,7 +53,7 @@ fn measure(options: &Options) -> Result<()> {
     if options.implementations.contains(&Implementation::Ours) {
         prepare::release_programs(say)?;
     }
-    let _limit = prepare::TableLimit::make_room(options.flows, say)?;
+    let _limit = TableLimit::make_room(options.flows, say)?;
     if !options.json {
         println!("{}", conditions()?);
     }

@@ -14,14 +14,12 @@ mod timeline;
 use std::time::{Duration, Instant};
 
 use testbed::{
-    Error, FailoverPair, Implementation, Program, Replication, Result, catch_interrupts,
+    Error, FailoverPair, Implementation, Program, Replication, Result, TableLimit, catch_interrupts,
 };
 
 use act::{Outcome, Traffic, play};
 use options::{HELP, Options, Request};
 use screen::{Screen, Tone, grouped};
-
-use crate::prepare::TableLimit;
 
 /// How long the audience waits for the steady connection to speak again.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,35 +1,34 @@
-//! Two firewalls side by side between a client and a server, as the examples configure them.
+//! Two firewalls side by side between clients and a server, as the examples configure them.
 //!
 //! ```text
 //!                     ┌─ [inside 10.0.0.2] fw1 [outside 192.0.2.2] ─┐
 //!  client [10.0.0.10] ┤         192.168.100.1 │ [sync]              ├ [192.0.2.10] server
-//!                     │         192.168.100.2 │                     │
-//!                     └─ [inside 10.0.0.3] fw2 [outside 192.0.2.3] ─┘
+//!  [10.0.0.138]       │         192.168.100.2 │                     │
+//!  neighbour          └─ [inside 10.0.0.3] fw2 [outside 192.0.2.3] ─┘
 //! ```
 //!
-//! The client's gateway is 10.0.0.1; the server sees everybody as 192.0.2.1. Both addresses are
-//! shared, and keepalived gives them to the firewall that is primary. Inside and outside are
-//! switches in namespaces of their own. What the firewalls run is what `examples/` shows: the
-//! files are taken from there, with the paths and the second node's numbers replaced.
+//! The client's gateway is 10.0.0.1; the server sees it as 192.0.2.1. Both addresses are shared,
+//! and keepalived gives them to the firewall that is primary. Where both are primary there is a
+//! second client, the neighbour, with a second group of addresses: 10.0.0.129 and 192.0.2.129.
+//! Inside and outside are switches in namespaces of their own. What the firewalls run is what
+//! `examples/` shows: the files are taken from there, with the paths and the second node's numbers
+//! replaced.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::firewall::Firewall;
+use super::plan::{Plan, Replication, Roles};
 use crate::{
-    Command, Conntrackd, Error, Implementation, Keepalived, Namespace, Program, Progress, Result,
-    veth, wait_for,
+    Conntrackd, Error, Implementation, Namespace, Progress, Result, Spray, veth, wait_for,
 };
-
-const CONNTRACKD_CONF: &str = include_str!("../../../../examples/conntrackd.conf");
-const KEEPALIVED_CONF: &str = include_str!("../../../../examples/keepalived.conf");
-const NFTABLES_CONF: &str = include_str!("../../../../examples/nftables.conf");
-const SYSCTL_CONF: &str = include_str!("../../../../examples/sysctl.conf");
-const PRIMARY_BACKUP: &str = include_str!("../../../../examples/primary-backup.sh");
 
 /// The echo server's port.
 const PORT: u16 = 7;
-/// How long a firewall may take to become primary.
-const PROMOTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the firewalls may take to agree.
+const REPLICATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Synthetic flows that the primary's daemon may be behind its kernel.
+const BEHIND_MAX: u64 = 5_000;
 
 /// The whole network.
 #[derive(Debug)]
@@ -38,66 +37,37 @@ pub struct FailoverPair {
     pub firewalls: [Firewall; 2],
     /// Behind the firewalls.
     pub client: Namespace,
+    /// The client of the second group, if there is one.
+    pub neighbour: Option<Namespace>,
     /// Beyond them.
     pub server: Namespace,
     switches: [Namespace; 2],
-}
-
-/// One firewall.
-#[derive(Debug)]
-pub struct Firewall {
-    /// Where it lives.
-    pub namespace: Namespace,
-    /// Its conntrackd, if it has one and has power.
-    pub conntrackd: Option<Conntrackd>,
-    /// Its keepalived, if it has power.
-    pub keepalived: Option<Keepalived>,
-    /// 1 or 2.
-    number: u8,
-    implementation: Implementation,
-    replication: Replication,
-}
-
-/// Whether the firewalls tell each other about their connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replication {
-    /// By conntrackd.
-    On,
-    /// Not at all: the contrast.
-    Off,
+    plan: Plan,
 }
 
 impl FailoverPair {
-    /// Makes the network, with both firewalls switched off. `conntrack` is used to empty their
-    /// tables, the conntrackd of the same implementation runs on them. A `keepable` network may
-    /// be left behind with [`FailoverPair::keep`].
-    pub fn new(
-        implementation: Implementation,
-        replication: Replication,
-        keepable: bool,
-    ) -> Result<Self> {
-        let make = if keepable {
-            Namespace::new_keepable
-        } else {
-            Namespace::new
-        };
-        let firewall = |number: u8| -> Result<Firewall> {
-            let namespace = make(&format!("fw{number}"))?;
-            let (conntrackd, keepalived) = (None, None);
-            Ok(Firewall {
-                namespace,
-                conntrackd,
-                keepalived,
-                number,
-                implementation,
-                replication,
-            })
+    /// Makes a pair of primary and backup that replicates, if at all, with FT-FW over UDP.
+    pub fn new(daemon: Implementation, replication: Replication, keepable: bool) -> Result<Self> {
+        Self::build(Plan {
+            replication,
+            keepable,
+            ..Plan::new(daemon)
+        })
+    }
+
+    /// Makes the network, with both firewalls switched off.
+    pub fn build(plan: Plan) -> Result<Self> {
+        let neighbour = match plan.roles {
+            Roles::ActiveBackup => None,
+            Roles::ActiveActive => Some(plan.namespace("neighbour")?),
         };
         let pair = Self {
-            firewalls: [firewall(1)?, firewall(2)?],
-            client: make("client")?,
-            server: make("server")?,
-            switches: [make("inside")?, make("outside")?],
+            firewalls: [Firewall::new(1, plan)?, Firewall::new(2, plan)?],
+            client: plan.namespace("client")?,
+            neighbour,
+            server: plan.namespace("server")?,
+            switches: [plan.namespace("inside")?, plan.namespace("outside")?],
+            plan,
         };
         pair.cable()?;
         Ok(pair)
@@ -122,9 +92,25 @@ impl FailoverPair {
         veth(&fw1.namespace, "sync", &fw2.namespace, "sync")?;
         self.client.address("eth0", "10.0.0.10/24")?;
         self.client.route("default via 10.0.0.1")?;
+        if let Some(neighbour) = &self.neighbour {
+            veth(neighbour, "eth0", inside, "neighbour")?;
+            inside.plug("neighbour", "switch")?;
+            neighbour.address("eth0", "10.0.0.138/24")?;
+            neighbour.route("default via 10.0.0.129")?;
+        }
         self.server.address("eth0", "192.0.2.10/24")?;
         fw1.prepare()?;
         fw2.prepare()
+    }
+
+    /// How it was planned.
+    pub fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    /// The clients, one for each group of shared addresses.
+    pub fn clients(&self) -> impl Iterator<Item = &Namespace> {
+        std::iter::once(&self.client).chain(&self.neighbour)
     }
 
     /// Where to start an echo server so that the client reaches it.
@@ -132,21 +118,77 @@ impl FailoverPair {
         (Ipv4Addr::new(192, 0, 2, 10), PORT).into()
     }
 
-    /// Switches both firewalls on, the first one first, and waits until it is the primary and the
-    /// second one is ready.
+    /// Switches both firewalls on, the first one first, and waits until each has its role: the
+    /// first one is primary and the second one is ready, or each is primary of its group.
     pub fn boot(&mut self) -> Result<()> {
         let [fw1, fw2] = &mut self.firewalls;
         fw1.boot()?;
         fw1.wait_until_primary()?;
         fw2.boot()?;
-        fw2.wait_until_backup()
+        match self.plan.roles {
+            Roles::ActiveBackup => fw2.wait_until_backup(),
+            Roles::ActiveActive => fw2.wait_until_primary_of(2),
+        }
     }
 
-    /// Pulls the client's and the server's cables: from now on the firewalls keep the connections
+    /// The conntrackd of firewall 0 or 1.
+    pub fn daemon(&self, firewall: usize) -> Result<&Conntrackd> {
+        let firewall = self.firewalls.get(firewall);
+        let daemon = firewall.and_then(|firewall| firewall.conntrackd.as_ref());
+        daemon.ok_or_else(|| Error::Unexpected("a firewall has no conntrackd".into()))
+    }
+
+    /// Sends synthetic flows through the primary, firewall 0, never faster than its daemon reads.
+    pub fn fill(&self, flows: u32) -> Result<()> {
+        self.server
+            .route(&format!("blackhole {}", Spray::NETWORK))?;
+        for firewall in &self.firewalls {
+            // They must outlive what comes, although nobody answers.
+            firewall
+                .namespace
+                .sysctl("net.netfilter.nf_conntrack_udp_timeout", 3600)?;
+        }
+        let primary = self.daemon(0)?;
+        let mut spray = Spray::new(&self.client);
+        let mut sent = 0;
+        while sent < flows {
+            sent = spray.more(flows - sent)?;
+            if sent % 10_000 == 0 {
+                let what = "the primary to read its kernel's events";
+                wait_for(what, REPLICATION_TIMEOUT, || {
+                    let known = primary.statistics()?.internal.active;
+                    let behind = u64::from(sent).saturating_sub(known);
+                    Ok(match behind < BEHIND_MAX {
+                        true => Progress::Done(()),
+                        false => Progress::Waiting(format!("{known} of {sent} flows known")),
+                    })
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the other firewall knows every flow of firewall `primary`, which has at least
+    /// so many; returns how many.
+    pub fn wait_until_replicated(&self, primary: usize, least: u64) -> Result<u64> {
+        let (own, peer) = (self.daemon(primary)?, self.daemon(1 - primary)?);
+        let what = "the backup to know all flows";
+        wait_for(what, REPLICATION_TIMEOUT, || {
+            let known = own.statistics()?.internal.active;
+            let replicated = peer.statistics()?.external.active;
+            Ok(match replicated == known && known >= least {
+                true => Progress::Done(known),
+                false => Progress::Waiting(format!("{replicated} of {known}, at least {least}")),
+            })
+        })
+    }
+
+    /// Pulls the clients' and the server's cables: from now on the firewalls keep the connections
     /// that they know, whatever becomes of the sockets.
     pub fn unplug(&self) -> Result<()> {
-        self.client.link_down("eth0")?;
-        self.server.link_down("eth0")
+        self.clients()
+            .chain([&self.server])
+            .try_for_each(|host| host.link_down("eth0"))
     }
 
     /// Leaves everything behind as it is, until [`remove_kept`](crate::remove_kept).
@@ -154,190 +196,16 @@ impl FailoverPair {
         let Self {
             firewalls,
             client,
+            neighbour,
             server,
             switches,
+            ..
         } = self;
-        for firewall in firewalls {
-            let Firewall {
-                namespace,
-                conntrackd,
-                keepalived,
-                ..
-            } = firewall;
-            // Processes and folders in a keepable namespace survive their values.
-            drop((conntrackd, keepalived));
-            namespace.keep();
-        }
+        firewalls.into_iter().for_each(Firewall::keep);
         [client, server]
             .into_iter()
+            .chain(neighbour)
             .chain(switches)
             .for_each(Namespace::keep);
     }
-}
-
-impl Firewall {
-    /// `fw1` or `fw2`.
-    pub fn label(&self) -> &str {
-        self.namespace.label()
-    }
-
-    /// What is set once: parameters and routes; all links are down.
-    fn prepare(&self) -> Result<()> {
-        for line in SYSCTL_CONF.lines() {
-            if let Some((name, value)) = line.split_once(" = ") {
-                self.namespace.sysctl(name, value)?;
-            }
-        }
-        self.links("down")
-    }
-
-    /// Switches the firewall on: an empty kernel table, own addresses, rules, daemons.
-    pub fn boot(&mut self) -> Result<()> {
-        let conntrack = self.implementation.path(Program::Conntrack)?;
-        self.namespace.run(Command::new(conntrack).arg("-F"))?;
-        self.namespace
-            .nft(&format!("flush ruleset\n{NFTABLES_CONF}"))?;
-        for (interface, network) in [
-            ("inside", "10.0.0"),
-            ("outside", "192.0.2"),
-            ("sync", "192.168.100"),
-        ] {
-            self.namespace
-                .run(format!("ip address flush dev {interface}"))?;
-            let host = if interface == "sync" {
-                self.number
-            } else {
-                self.number + 1
-            };
-            self.namespace
-                .address(interface, &format!("{network}.{host}/24"))?;
-        }
-        self.links("up")?;
-        // Beyond the server there is the rest of the world.
-        self.namespace
-            .run("ip route replace default via 192.0.2.10")?;
-        if self.replication == Replication::On {
-            self.conntrackd = Some(self.start_conntrackd()?);
-        }
-        self.keepalived = Some(Keepalived::start(
-            &self.namespace,
-            &self.keepalived_conf()?,
-        )?);
-        Ok(())
-    }
-
-    /// Cuts the power: links down, daemons gone without a word. Returns when that was.
-    pub fn cut_power(&mut self) -> Result<Instant> {
-        // keepalived first: when one link goes down before the other, it says goodbye on that.
-        if let Some(keepalived) = self.keepalived.take() {
-            keepalived.kill();
-        }
-        let moment = Instant::now();
-        self.links("down")?;
-        if let Some(conntrackd) = self.conntrackd.take() {
-            conntrackd.kill();
-        }
-        Ok(moment)
-    }
-
-    /// Whether it holds the shared addresses.
-    pub fn is_primary(&self) -> Result<bool> {
-        let addresses = self.namespace.run("ip -oneline -4 address show")?.stdout;
-        Ok(addresses.contains(" 10.0.0.1/24 ") && addresses.contains(" 192.0.2.1/24 "))
-    }
-
-    /// Waits until it holds the shared addresses.
-    pub fn wait_until_primary(&self) -> Result<()> {
-        wait_for(
-            &format!("{} to become primary", self.label()),
-            PROMOTION_TIMEOUT,
-            || {
-                Ok(match self.is_primary()? {
-                    true => Progress::Done(()),
-                    false => Progress::Waiting("not primary".into()),
-                })
-            },
-        )
-    }
-
-    /// Waits until keepalived has settled as backup.
-    pub fn wait_until_backup(&self) -> Result<()> {
-        let Some(keepalived) = &self.keepalived else {
-            return Err(Error::Unexpected(format!("{} has no power", self.label())));
-        };
-        // Once for each side, before it is passed on to the whole group.
-        keepalived
-            .process()
-            .wait_for_line("Entering BACKUP STATE", PROMOTION_TIMEOUT)
-    }
-
-    fn links(&self, state: &str) -> Result<()> {
-        // One process for all three: a power cut is sudden.
-        let batch = ["inside", "outside", "sync"].map(|i| format!("link set {i} {state}\n"));
-        let command = Command::from("ip -batch -").stdin(batch.concat());
-        self.namespace.run(command).map(drop)
-    }
-
-    fn start_conntrackd(&self) -> Result<Conntrackd> {
-        let (own, peer) = (self.number, 3 - self.number);
-        let own = format!("IPv4_address 192.168.100.{own}");
-        let peer = format!("IPv4_Destination_Address 192.168.100.{peer}");
-        let config = example(
-            CONNTRACKD_CONF,
-            &[
-                ("IPv4_address 192.168.100.1", &own),
-                ("IPv4_Destination_Address 192.168.100.2", &peer),
-            ],
-        )?;
-        Conntrackd::start(&self.namespace, self.implementation, &config)
-    }
-
-    fn keepalived_conf(&self) -> Result<String> {
-        let priority = if self.number == 1 {
-            "priority 150"
-        } else {
-            "priority 100"
-        };
-        let config = example(KEEPALIVED_CONF, &[("priority 150", priority)])?;
-        let Some(conntrackd) = &self.conntrackd else {
-            let is_other = |line: &&str| !line.trim_start().starts_with("notify_");
-            return Ok(config
-                .lines()
-                .filter(is_other)
-                .map(|line| format!("{line}\n"))
-                .collect());
-        };
-        let program = self.implementation.path(Program::Conntrackd)?;
-        let script = example(
-            PRIMARY_BACKUP,
-            &[
-                ("/usr/sbin/conntrackd", &program.display().to_string()),
-                (
-                    "/etc/conntrackd/conntrackd.conf",
-                    &conntrackd.config().display().to_string(),
-                ),
-                (
-                    "/var/lock/conntrackd.lock",
-                    &conntrackd.lock().display().to_string(),
-                ),
-            ],
-        )?;
-        let script = conntrackd.folder().write("primary-backup.sh", &script)?;
-        let call = format!("/bin/sh {}", script.display());
-        example(&config, &[("/etc/conntrackd/primary-backup.sh", &call)])
-    }
-}
-
-/// An example file with words replaced; each must be there, else the example has changed.
-fn example(text: &str, replacements: &[(&str, &str)]) -> Result<String> {
-    replacements
-        .iter()
-        .try_fold(text.to_owned(), |text, (old, new)| {
-            if text.contains(old) {
-                return Ok(text.replace(old, new));
-            }
-            Err(Error::Unexpected(format!(
-                "the example has no `{old}` to replace"
-            )))
-        })
 }

@@ -1,7 +1,12 @@
 //! Ready-made networks.
 
+mod example;
 mod failover_pair;
+mod firewall;
+mod plan;
 mod sync_pair;
 
-pub use failover_pair::{FailoverPair, Firewall, Replication};
+pub use failover_pair::FailoverPair;
+pub use firewall::Firewall;
+pub use plan::{Plan, Replication, Roles, Rules};
 pub use sync_pair::SyncPair;
