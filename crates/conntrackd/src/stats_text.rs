@@ -57,6 +57,15 @@ pub struct LinkTraffic {
 pub enum Transport {
     /// `UDP`.
     Udp,
+    /// `multicast`.
+    Multicast,
+    /// `TCP`, and whether its two connections are there.
+    Tcp {
+        /// The one that the peer has made.
+        server: bool,
+        /// The one that we have made.
+        client: bool,
+    },
 }
 
 /// State of a link's interface.
@@ -349,7 +358,16 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Udp => f.write_str("UDP"),
+            Self::Multicast => f.write_str("multicast"),
+            Self::Tcp { .. } => f.write_str("TCP"),
         }
+    }
+}
+
+const fn connected(connected: bool) -> &'static str {
+    match connected {
+        true => "connected",
+        false => "disconnected",
     }
 }
 
@@ -448,9 +466,16 @@ impl Text {
 
     fn active_link(&mut self, link: &LinkStats<'_>) {
         let (transport, interface) = (link.transport, link.interface);
-        self.line(format_args!(
-            "{transport} traffic (active device={interface}):"
-        ));
+        match transport {
+            Transport::Udp | Transport::Multicast => self.line(format_args!(
+                "{transport} traffic (active device={interface}):"
+            )),
+            Transport::Tcp { server, client } => self.line(format_args!(
+                "{transport} traffic (active device={interface}) server={} client={}:",
+                connected(server),
+                connected(client)
+            )),
+        }
         self.link_traffic(link);
     }
 

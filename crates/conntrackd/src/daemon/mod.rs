@@ -14,6 +14,7 @@ mod answer;
 pub mod event_setting;
 pub mod kernel;
 mod link;
+mod links;
 mod pace;
 mod panic;
 mod replication;
@@ -35,8 +36,9 @@ use crate::control::server::Server;
 use crate::log::{Level, Log};
 
 use answer::{Job, Waiting};
+use links::Links;
 use pace::{Breath, Pace};
-use replication::{EVENTS, LINK_IN, LINK_OUT, Replication};
+use replication::{EVENTS, Replication};
 use report::{Report, Reports};
 use service::Service;
 
@@ -119,7 +121,8 @@ impl Daemon {
 
     /// Under load lets a millisecond's worth of events and datagrams come together.
     fn let_work_gather(&mut self, wakeups: &[Wakeup]) {
-        let is_traffic = |wakeup: &Wakeup| matches!(wakeup.token, EVENTS | LINK_IN);
+        let is_traffic =
+            |wakeup: &Wakeup| wakeup.token == EVENTS || Links::is_incoming(wakeup.token);
         let in_a_hurry = self.replication.as_ref().is_none_or(Replication::has_work);
         if in_a_hurry || !wakeups.iter().any(is_traffic) {
             return;
@@ -138,9 +141,9 @@ impl Daemon {
         for wakeup in wakeups {
             match wakeup.token {
                 SIGNALS => self.take_signals(),
-                EVENTS | LINK_IN | LINK_OUT => {
+                token if token == EVENTS || Links::owns(token) => {
                     if let Some(replication) = &mut self.replication {
-                        replication.ready(wakeup.token, now, &mut self.reports);
+                        replication.ready(token, now, &mut self.reports);
                     }
                 }
                 token => self.serve_client(token, now),

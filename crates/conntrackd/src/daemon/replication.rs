@@ -3,40 +3,33 @@
 //! The only place where the replication core meets Linux. What the node wants done is carried out
 //! here; whatever takes long is begun here and goes on in steps.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ctsync::{
-    ChannelConfig, ChannelId, Config, DumpReason, Input, Instant, ModeConfig, Node, Output, Seq,
+    ChannelId, Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Seq,
 };
 use linux::clock;
-use linux::poller::{Interest, Poller};
+use linux::poller::Poller;
 
-use crate::config::model::{General, Links, Mode, Sync};
+use crate::config::model::{self, General, Mode, Sync};
 use crate::daemon::StartError;
 use crate::daemon::kernel::{Kernel, reason};
-use crate::daemon::link::Link;
+use crate::daemon::link::LinkReport;
+use crate::daemon::links::Links;
 use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
 use crate::dump_text::flow_line;
 
 /// Poller tokens of the descriptors here.
 pub const EVENTS: u64 = 1;
-/// The link's receiving socket.
-pub const LINK_IN: u64 = 2;
-/// The link's sending socket, watched only while it is full.
-pub const LINK_OUT: u64 = 3;
-
 /// A replicating node with its surroundings.
 pub struct Replication {
     /// The replication core.
     pub node: Node,
     /// The kernel's table.
     pub kernel: Kernel,
-    /// The dedicated link.
-    pub link: Link,
-    /// The link's sending socket is in the poller.
-    watches_room: bool,
+    /// The dedicated links.
+    pub links: Links,
     /// The last drain left something behind.
     more: bool,
 }
@@ -60,31 +53,14 @@ impl Replication {
         now: Instant,
         reports: &mut Reports,
     ) -> Result<Self, StartError> {
-        let (settings, peer) = match &sync.links {
-            Links::Udp(links) => {
-                let link = links.all.get(links.initial).ok_or(StartError::NoLink)?;
-                (link, link.peer)
-            }
-            Links::Tcp { .. } | Links::Multicast(_) => return Err(StartError::NoLink),
-        };
-        let link = Link::open(ChannelId(0), settings).map_err(StartError::Link)?;
-        reports.push(Report::LinkOpened {
-            interface: settings.interface.clone(),
-            local: settings.local,
-            peer,
-            port: settings.port,
-        });
-        let config = node_config(general, sync, &link, peer)?;
+        let links = Links::open(&sync.links, poller, now, reports).map_err(StartError::Link)?;
+        let config = node_config(general, sync, &links)?;
         let kernel = Kernel::open(general, reports).map_err(StartError::Kernel)?;
         kernel.watch(poller, EVENTS).map_err(StartError::System)?;
-        poller
-            .add(&link.receiver, LINK_IN, Interest::Read)
-            .map_err(StartError::System)?;
         let mut replication = Self {
             node: Node::new(config, now),
             kernel,
-            link,
-            watches_room: false,
+            links,
             more: false,
         };
         replication.load(now, reports)?;
@@ -121,7 +97,10 @@ impl Replication {
 
     /// When the next turn is due at the latest, if nothing happens before.
     pub fn timeout(&self) -> Option<Instant> {
-        self.node.timeout()
+        [self.node.timeout(), self.links.timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Reads what the descriptor of a token has.
@@ -131,12 +110,7 @@ impl Replication {
                 let drain = self.kernel.take_events(&mut self.node, now, reports);
                 self.more |= drain.more;
             }
-            LINK_IN => {
-                let drain = self.link.take_datagrams(&mut self.node, now);
-                self.more |= drain.more;
-            }
-            // Flushed by every turn.
-            _ => {}
+            token => self.more |= self.links.ready(token, &mut self.node, now, reports),
         }
     }
 
@@ -144,7 +118,7 @@ impl Replication {
     pub fn serve_rest(&mut self, now: Instant, reports: &mut Reports) {
         if std::mem::take(&mut self.more) {
             self.ready(EVENTS, now, reports);
-            self.ready(LINK_IN, now, reports);
+            self.more |= self.links.serve_rest(&mut self.node, now, reports);
         }
     }
 
@@ -164,18 +138,20 @@ impl Replication {
         self.carry_out(now, reports, commits);
         // Changing the kernel takes time, and how much is reported.
         self.kernel.settle(&mut self.node, super::now());
-        self.link.flush(&mut self.node, now, reports);
-        self.watch_room(poller);
+        self.links.settle(&mut self.node, now, poller, reports);
     }
 
     fn carry_out(&mut self, now: Instant, reports: &mut Reports, commits: &mut Commits) {
         let mut begun = Begun::default();
         while let Some(output) = self.node.poll() {
             match output {
-                Output::Transmit { channel: _, bytes } => self.link.transmit(bytes, reports),
+                Output::Transmit { channel, bytes } => {
+                    self.links.transmit(channel, bytes, now, reports);
+                    self.links.tell_pressure(&mut self.node, now);
+                }
                 Output::Kernel { op, action } => {
                     // What is to be sent does not wait for the kernel.
-                    self.link.send(reports);
+                    self.links.send(now, reports);
                     self.kernel.change(op, &action);
                 }
                 Output::Dump(reason) => begun.dump = Some(reason),
@@ -193,6 +169,13 @@ impl Replication {
                     flow_line(&flow),
                 )),
                 Output::CommitDone { client, report } => commits.push((client, report)),
+                Output::Notice(Notice::ChannelInUse(channel)) => {
+                    let name = self.links.name(channel).to_owned();
+                    reports.push(Report::Link(LinkReport::InUse(name)));
+                }
+                Output::Notice(Notice::NoChannel) => {
+                    reports.push(Report::Link(LinkReport::NoneAvailable));
+                }
                 Output::Notice(notice) => reports.push(Report::Node(notice)),
             }
         }
@@ -203,31 +186,10 @@ impl Replication {
             self.kernel.start_flush(reports);
         }
     }
-
-    /// Watches the sending socket exactly while it is full. Should the poller refuse, the node's
-    /// next timer tries again, a second later at most.
-    fn watch_room(&mut self, poller: &mut Poller) {
-        let wanted = self.link.is_blocked();
-        if wanted != self.watches_room {
-            let changed = if wanted {
-                poller.add(&self.link.sender, LINK_OUT, Interest::Write)
-            } else {
-                poller.remove(&self.link.sender)
-            };
-            if changed.is_ok() {
-                self.watches_room = wanted;
-            }
-        }
-    }
 }
 
 /// The part of the configuration that the node needs.
-fn node_config(
-    general: &General,
-    sync: &Sync,
-    link: &Link,
-    peer: IpAddr,
-) -> Result<Config, StartError> {
+fn node_config(general: &General, sync: &Sync, links: &Links) -> Result<Config, StartError> {
     let Mode::Ftfw(ftfw) = &sync.mode else {
         return Err(StartError::NoLink);
     };
@@ -236,9 +198,8 @@ fn node_config(
         ack_window: ftfw.ack_window,
     };
     Ok(Config {
-        channels: vec![ChannelConfig {
-            payload_len_max: link.payload_len_max(peer),
-        }],
+        channels: links.configs(),
+        initial_channel: initial(&sync.links),
         cache_len_max: usize_from(general.hash_limit),
         commit_timeout: sync.commit_timeout,
         purge_timeout: sync.purge_timeout,
@@ -250,6 +211,15 @@ fn node_config(
         hash_key: hash_key(),
         ..Config::new(mode)
     })
+}
+
+/// The link marked as `Default`, or the first one.
+fn initial(links: &model::Links) -> ChannelId {
+    let index = match links {
+        model::Links::Udp(links) | model::Links::Tcp { links, .. } => links.initial,
+        model::Links::Multicast(links) => links.initial,
+    };
+    ChannelId(u8::try_from(index).unwrap_or(0))
 }
 
 /// Stock numbers its first message with the wall clock in seconds, modulo 2^32.

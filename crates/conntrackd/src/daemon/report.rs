@@ -3,13 +3,13 @@
 //! The sentences that stock writes are kept word by word, since people search logs for them.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ctsync::{Injection, Notice};
 use linux::{SystemError, table};
 
 use crate::daemon::event_setting::Setting;
+use crate::daemon::link::LinkReport;
 use crate::log::Level;
 
 /// Collected while the loop works, written to the log at the end of its turn.
@@ -37,17 +37,8 @@ pub enum Report {
     CommitFailed(u64),
     /// It has taken so long.
     CommitTook(Duration),
-    /// The dedicated link is open.
-    LinkOpened {
-        /// Its interface.
-        interface: String,
-        /// Where we listen.
-        local: IpAddr,
-        /// Where the peer listens.
-        peer: IpAddr,
-        /// On this port, both.
-        port: u16,
-    },
+    /// A dedicated link has something to say.
+    Link(LinkReport),
     /// The kernel's table was read at the start and has so many flows.
     TableRead(usize),
     /// The table is read again and again instead of following events.
@@ -68,10 +59,6 @@ pub enum Report {
     EventsFailed(SystemError),
     /// The kernel refused something as a whole.
     KernelRefused(&'static str, table::Error),
-    /// The dedicated link refuses datagrams.
-    LinkRefused(SystemError),
-    /// The dedicated link on this interface takes datagrams again.
-    LinkWorks(String),
     /// The scheduler of the configuration was refused.
     SchedulerRefused(SystemError),
     /// The kernel did not tell of all flows, and has been asked to.
@@ -87,13 +74,13 @@ impl Report {
     pub const fn level(&self) -> Level {
         match self {
             Self::Node(notice) => notice_level(notice),
+            Self::Link(report) => report.level(),
             Self::EventsFailed(_) | Self::KernelRefused(..) | Self::CommitRefused(..) => {
                 Level::Error
             }
             Self::InjectRefused(..)
             | Self::EventBufferAtLimit
             | Self::EventBufferIgnored
-            | Self::LinkRefused(_)
             | Self::SchedulerRefused(_)
             | Self::EventsNotSet(..)
             | Self::EventsNotAsked(_) => Level::Warning,
@@ -103,8 +90,6 @@ impl Report {
             | Self::Committed(_)
             | Self::CommitFailed(_)
             | Self::CommitTook(_)
-            | Self::LinkOpened { .. }
-            | Self::LinkWorks(_)
             | Self::TableRead(_)
             | Self::EventsSet(_)
             | Self::Polling
@@ -135,14 +120,13 @@ impl Report {
             Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
             Self::EventsFailed(_) => Some("failures to read events"),
             Self::KernelRefused(..) => Some("refusals of the kernel"),
-            Self::LinkRefused(_) | Self::LinkWorks(_) => Some("refusals of the link"),
+            Self::Link(report) => report.kind(),
             Self::Committing(_)
             | Self::PurgeCalledOff
             | Self::ReadingTable
             | Self::Committed(_)
             | Self::CommitFailed(_)
             | Self::CommitTook(_)
-            | Self::LinkOpened { .. }
             | Self::TableRead(_)
             | Self::Polling
             | Self::ReliableEvents
@@ -173,14 +157,7 @@ impl Report {
                 let (seconds, micros) = (time.as_secs(), time.subsec_micros());
                 format!("commit has taken {seconds}.{micros:06} seconds").into()
             }
-            Self::LinkOpened {
-                interface,
-                local,
-                peer,
-                port,
-            } => {
-                format!("dedicated link: UDP port {port} on {interface}, {local} to {peer}").into()
-            }
+            Self::Link(report) => report.text(),
             Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
             Self::Polling => "running in polling mode".into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
@@ -193,10 +170,7 @@ impl Report {
                 format!("netlink event socket buffer size has been doubled to {len} bytes").into()
             }
             Self::EventBufferAtLimit => AT_LIMIT.into(),
-            Self::EventsFailed(error) | Self::LinkRefused(error) => error.to_string().into(),
-            Self::LinkWorks(interface) => {
-                format!("sending to the peer on {interface} works again").into()
-            }
+            Self::EventsFailed(error) => error.to_string().into(),
             Self::KernelRefused(what, error) => format!("{what}: {error}").into(),
             Self::SchedulerRefused(error) => format!(
                 "scheduler configuration failed: {}. Continuing with system default scheduler.",

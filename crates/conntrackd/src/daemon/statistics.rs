@@ -5,10 +5,11 @@
 
 use ctsync::{Counter, Gauges, Instant, Stats};
 use linux::channel;
-use linux::interface;
 
 use crate::control::protocol::Topic;
 use crate::daemon::Daemon;
+use crate::daemon::link::{Kind, Link};
+use crate::daemon::links::Links;
 use crate::daemon::replication::Replication;
 use crate::stats_text::{
     self, CacheStats, LinkRole, LinkStats, LinkStatus, LinkTraffic, MessageStats, QueueStats,
@@ -33,17 +34,22 @@ impl Daemon {
         let stats = replication.node.stats();
         let gauges = replication.node.gauges();
         let caches = [internal(stats, &gauges), external(stats, &gauges)];
-        let link = link_stats(replication);
+        let (links, active) = link_stats(replication);
+        let Some(link) = links.get(active) else {
+            return Vec::new();
+        };
         match topic {
             Topic::Flows => {
-                stats_text::general(&caches, traffic(stats), &link, &messages(stats)).into_bytes()
+                stats_text::general(&caches, traffic(stats), link, &messages(stats)).into_bytes()
             }
-            Topic::Network => stats_text::network(&messages(stats), &link).into_bytes(),
+            Topic::Network => stats_text::network(&messages(stats), link).into_bytes(),
             Topic::Cache => stats_text::cache(&caches).into_bytes(),
-            Topic::Link => stats_text::links(&[link]).into_bytes(),
-            Topic::Queue => {
-                stats_text::queues(number(gauges.control_len), &queues(stats, &gauges)).into_bytes()
-            }
+            Topic::Link => stats_text::links(&links).into_bytes(),
+            Topic::Queue => stats_text::queues(
+                number(gauges.control_len),
+                &queues(stats, &gauges, &replication.links),
+            )
+            .into_bytes(),
             // Listed in pieces. No expectations are replicated, and there are no child processes.
             Topic::ResendQueue | Topic::Expectations | Topic::Process | Topic::Runtime => {
                 Vec::new()
@@ -130,7 +136,7 @@ fn messages(stats: &Stats) -> MessageStats {
     }
 }
 
-fn queues(stats: &Stats, gauges: &Gauges) -> [QueueStats; 3] {
+fn queues(stats: &Stats, gauges: &Gauges, links: &Links) -> [QueueStats; 3] {
     [
         QueueStats {
             name: "txqueue",
@@ -138,12 +144,7 @@ fn queues(stats: &Stats, gauges: &Gauges) -> [QueueStats; 3] {
             len_max: TRANSMIT_QUEUE_LEN_MAX,
             no_space: stats.get(Counter::TransmitNoSpace),
         },
-        QueueStats {
-            name: "errorq",
-            len: 0,
-            len_max: ERROR_QUEUE_LEN_MAX,
-            no_space: 0,
-        },
+        error_queue(links),
         QueueStats {
             name: "rsqueue",
             len: number(gauges.resend_queue_len),
@@ -153,20 +154,51 @@ fn queues(stats: &Stats, gauges: &Gauges) -> [QueueStats; 3] {
     ]
 }
 
-/// The link as it is now: its interface may have changed since the start, or be gone.
-fn link_stats(replication: &Replication) -> LinkStats<'_> {
-    let link = &replication.link;
-    let (sent, received) = link.traffic();
-    let status = match interface::find(&link.interface.name) {
-        Ok(interface) if interface.is_up && interface.is_running => LinkStatus::Running,
-        Ok(interface) if interface.is_up => LinkStatus::NoCarrier,
-        Ok(_) | Err(_) => LinkStatus::Down,
+/// The buffers that wait for connections, at all links together.
+fn error_queue(links: &Links) -> QueueStats {
+    let mut queue = QueueStats {
+        name: "errorq",
+        len: 0,
+        len_max: ERROR_QUEUE_LEN_MAX,
+        no_space: 0,
     };
+    for (len, len_max, dropped) in links.iter().filter_map(Link::error_queue) {
+        queue.len += number(len);
+        queue.len_max = number(len_max);
+        queue.no_space += dropped;
+    }
+    queue
+}
+
+/// The links, and the one in use.
+fn link_stats(replication: &Replication) -> (Vec<LinkStats<'_>>, usize) {
+    let in_use = replication.node.channel();
+    let links = replication.links.iter();
+    let all: Vec<_> = links
+        .map(|link| one_link(link, link.id() == in_use))
+        .collect();
+    let active = all.iter().position(|link| link.role == LinkRole::Active);
+    (all, active.unwrap_or(0))
+}
+
+fn one_link(link: &Link, is_active: bool) -> LinkStats<'_> {
+    let (sent, received) = link.traffic();
     LinkStats {
-        transport: Transport::Udp,
-        interface: &link.interface.name,
-        status,
-        role: LinkRole::Active,
+        transport: match link.kind() {
+            Kind::Udp => Transport::Udp,
+            Kind::Multicast => Transport::Multicast,
+            Kind::Tcp { server, client } => Transport::Tcp { server, client },
+        },
+        interface: link.name(),
+        status: match link.interface() {
+            Some(interface) if interface.is_up && interface.is_running => LinkStatus::Running,
+            Some(interface) if interface.is_up => LinkStatus::NoCarrier,
+            Some(_) | None => LinkStatus::Down,
+        },
+        role: match is_active {
+            true => LinkRole::Active,
+            false => LinkRole::Backup,
+        },
         sent: link_traffic(sent),
         received: link_traffic(received),
     }

@@ -314,7 +314,7 @@ impl Node {
         clippy::unused_self,
         reason = "several links come with a later version"
     )]
-    const fn channel(&self) -> ChannelId {
+    pub const fn channel(&self) -> ChannelId {
         ChannelId(0)
     }
 

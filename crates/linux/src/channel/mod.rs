@@ -25,6 +25,16 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            packets: self.packets.saturating_add(other.packets),
+            errors: self.errors.saturating_add(other.errors),
+        }
+    }
+
     /// Counts one datagram.
     fn count(&mut self, len: usize) {
         self.bytes = self
