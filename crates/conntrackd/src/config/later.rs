@@ -62,10 +62,10 @@ static MISSING: [Missing; 10] = [
     missing(
         Section::Sync,
         Key::Multicast,
-        When::Always,
-        "multicast links",
+        When::Repeated,
+        "redundant links",
     ),
-    missing(Section::Sync, Key::Tcp, When::Always, "TCP links"),
+    missing(Section::Sync, Key::Tcp, When::Repeated, "redundant links"),
     missing(Section::Sync, Key::Udp, When::Repeated, "redundant links"),
     missing(
         Section::ModeFtfw,
