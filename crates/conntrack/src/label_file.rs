@@ -4,13 +4,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::rc::Rc;
 
 use flow::LabelMap;
 
 use crate::cli::labels::Names;
+use crate::files::Files;
 
 /// The file that nftables and iptables use as well.
 const DEFAULT: &str = "/etc/xtables/connlabel.conf";
@@ -19,25 +19,37 @@ const DEFAULT: &str = "/etc/xtables/connlabel.conf";
 const SIZE_MAX: u64 = 1024 * 1024;
 
 /// Label files that were read.
-#[derive(Debug, Default)]
-pub struct LabelFiles {
+#[derive(Debug)]
+pub struct LabelFiles<'a> {
+    files: &'a Files,
     read: RefCell<BTreeMap<String, Names>>,
 }
 
-impl LabelFiles {
+impl<'a> LabelFiles<'a> {
+    /// None has been read.
+    pub const fn new(files: &'a Files) -> Self {
+        Self {
+            files,
+            read: RefCell::new(BTreeMap::new()),
+        }
+    }
+
     /// The names in a file, or why there are none.
     pub fn names(&self, path: Option<&str>) -> Names {
         let path = path.unwrap_or(DEFAULT);
         let mut known = self.read.borrow_mut();
         match known.get(path) {
             Some(answer) => answer.clone(),
-            None => known.entry(path.into()).or_insert(read(path)).clone(),
+            None => {
+                let names = read(self.files, path);
+                known.entry(path.into()).or_insert(names).clone()
+            }
         }
     }
 }
 
-fn read(path: &str) -> Names {
-    let text = content(path).map_err(|error| {
+fn read(files: &Files, path: &str) -> Names {
+    let text = content(files, path).map_err(|error| {
         let error = linux::SystemError::from_io("read label file", &error);
         error.reason().to_string()
     })?;
@@ -49,9 +61,10 @@ fn read(path: &str) -> Names {
     Ok(Rc::new(map))
 }
 
-fn content(path: &str) -> io::Result<Vec<u8>> {
+fn content(files: &Files, path: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let read = File::open(path)?
+    let read = files
+        .open(path)?
         .take(SIZE_MAX + 1)
         .read_to_end(&mut text)?;
     if u64::try_from(read).is_ok_and(|read| read > SIZE_MAX) {
@@ -65,7 +78,8 @@ mod tests {
     use super::*;
 
     fn reason(path: &str) -> String {
-        LabelFiles::default().names(Some(path)).unwrap_err()
+        let files = Files::default();
+        LabelFiles::new(&files).names(Some(path)).unwrap_err()
     }
 
     #[test]

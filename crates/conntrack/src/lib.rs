@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod files;
 pub mod label_file;
 pub mod protocols;
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use conntrack::cli::{self, Environment, Job};
 use conntrack::command::{self, Console, Done, Output};
+use conntrack::files::Files;
 use conntrack::label_file::LabelFiles;
 use conntrack::{PREFIX, protocols};
 
@@ -21,14 +22,19 @@ const TRY: &str = "Try `conntrack -h' or 'conntrack --help' for more information
 fn main() -> ExitCode {
     // A reader that goes away ends the program silently, as in `conntrack -L | head`.
     let _ = linux::process::end_on_broken_pipe();
-    let mut words = env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let program = words.next().unwrap_or_else(|| "conntrack".into());
-    let words: Vec<String> = words.collect();
-    let label_files = LabelFiles::default();
+    let mut typed = env::args_os();
+    let program = typed.next().unwrap_or_else(|| "conntrack".into());
+    let program = program.to_string_lossy();
+    let typed: Vec<_> = typed.collect();
+    let shown = typed.iter().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = shown.collect();
+    let files = Files::new(typed);
+    let label_files = LabelFiles::new(&files);
     let environment = Environment {
         posix: env::var_os("POSIXLY_CORRECT").is_some(),
         protocol_number: &protocols::number,
         labels: &|path| label_files.names(path),
+        open: &|path| files.open_or_stdin(path),
     };
     let mut notices = Vec::new();
     let job = cli::parse(&words, &environment, &mut notices);
@@ -39,9 +45,7 @@ fn main() -> ExitCode {
         Ok(job) => ExitCode::from(run(&job, &environment, &program)),
         Err(error) => {
             say(&format!("{PREFIX}{error}"));
-            if error.status() == 2 {
-                say(TRY);
-            }
+            say_more(error.status(), error.hint());
             ExitCode::from(error.status())
         }
     }
@@ -76,9 +80,7 @@ fn run(job: &Job, environment: &Environment<'_>, program: &str) -> u8 {
             for other in failure.others() {
                 say(&format!("{PREFIX}{other}"));
             }
-            if failure.status() == 2 {
-                say(TRY);
-            }
+            say_more(failure.status(), failure.hint().as_deref());
             failure.status()
         }
     }
@@ -103,6 +105,9 @@ fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
             let named = named.as_ref().map(|(protocol, name)| (*protocol, &**name));
             out.extend_from_slice(cli::help::text(program, COMPATIBLE, named).as_bytes());
         }
+        Job::HelpAbout(topic) => {
+            out.extend_from_slice(cli::help::topic(program, *topic).as_bytes());
+        }
         Job::List { .. }
         | Job::Count(_)
         | Job::Follow { .. }
@@ -114,6 +119,16 @@ fn show_text(job: &Job, program: &str, out: &mut Vec<u8>) {
         | Job::Stats(..)
         | Job::Load(_)
         | Job::Expect(_) => {}
+    }
+}
+
+/// What stands behind a diagnostic.
+fn say_more(status: u8, hint: Option<&str>) {
+    if status == 2 {
+        say(TRY);
+    }
+    if let Some(hint) = hint {
+        say(&format!("Hint: {hint}"));
     }
 }
 

@@ -5,11 +5,12 @@
 //! is done before every line of a file has been checked.
 
 use std::borrow::Cow;
+use std::io::{BufRead, Read};
 
 use super::error::Error;
 use super::hiargs::Job;
 use super::lowargs::{Environment, LowArgs};
-use super::options::{COMMANDS, Table, Verb};
+use super::options::{COMMANDS, Id, Table, Verb};
 
 /// Longest word, in bytes.
 const WORD_MAX: usize = 1023;
@@ -36,11 +37,13 @@ impl Line {
         environment: &Environment<'_>,
         notices: &mut Vec<String>,
     ) -> Result<Option<Self>, Error> {
-        let line = line.trim_start_matches([' ', '\t']);
-        if line.is_empty() || line.starts_with('#') {
+        if is_skipped(line) {
             return Ok(None);
         }
         let args = LowArgs::parse(&words(line)?, environment, notices)?;
+        if args.has(Id::FilterFile) {
+            return Err(Error::OptionNotInFile(Id::FilterFile.name()));
+        }
         Ok(Some(Self {
             job: Job::new(&args)?,
             command: (args.verb, args.table),
@@ -65,6 +68,57 @@ impl Line {
             Table::Expect => format!("-{letter} expect"),
             Table::Conntrack | Table::Dying | Table::Unconfirmed => format!("-{letter}"),
         }
+    }
+}
+
+/// Whether a line is empty or a comment.
+pub fn is_skipped(line: &str) -> bool {
+    let line = line.trim_start_matches([' ', '\t']);
+    line.is_empty() || line.starts_with('#')
+}
+
+/// The lines of a file with their numbers, one at a time.
+#[derive(Debug)]
+pub struct Lines<R> {
+    reader: R,
+    line: Vec<u8>,
+    number: u64,
+}
+
+/// Why a line could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The file ends otherwise than by its end.
+    Input,
+    /// The line of this number is longer than any can be.
+    TooLong(u64),
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Before the first line.
+    pub const fn new(reader: R) -> Self {
+        Self {
+            reader,
+            line: Vec::new(),
+            number: 0,
+        }
+    }
+
+    /// The next line without its end, `None` after the last one.
+    pub fn next_line(&mut self) -> Result<Option<(u64, Cow<'_, str>)>, Unreadable> {
+        self.line.clear();
+        let limit = u64::try_from(LINE_MAX + 2).unwrap_or(u64::MAX);
+        let mut one = self.reader.by_ref().take(limit);
+        let read = one.read_until(b'\n', &mut self.line);
+        if read.map_err(|_| Unreadable::Input)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let bare = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        if bare.len() > LINE_MAX {
+            return Err(Unreadable::TooLong(self.number));
+        }
+        Ok(Some((self.number, String::from_utf8_lossy(bare))))
     }
 }
 

@@ -78,6 +78,26 @@ pub enum Error {
     SecondLabelmap,
     /// A command that cannot stand in a file; how it is written.
     NotInFile(String),
+    /// An option that cannot stand in a file of commands.
+    OptionNotInFile(&'static str),
+    /// A file cannot be read.
+    CannotOpen(String),
+    /// What is wrong with a line of a file; its name and the number of the line.
+    InFile(String, u64, Box<Self>),
+    /// A command in a file of filters; how it is written.
+    CommandInFilter(String),
+    /// An option in a file of filters that is no condition.
+    NoCondition(&'static str),
+    /// A word in a file of filters that is not a value of an option.
+    StrayWord(String),
+    /// A word in a file of filters that would have no effect.
+    Ignored(String),
+    /// A line of a file of filters without a condition.
+    EmptyFilter,
+    /// A file of more filters than this.
+    TooManyFilters(usize),
+    /// An error, and what may have been meant.
+    Hinted(Box<Self>, String),
     /// A word of a file is too long.
     WordTooLong,
     /// A line of a file has too many words.
@@ -86,12 +106,13 @@ pub enum Error {
 
 impl Error {
     /// The exit status.
-    pub const fn status(&self) -> u8 {
+    pub fn status(&self) -> u8 {
         match self {
             Self::SaveCombined
             | Self::TwoFormats
             | Self::UnexpectedValue(..)
             | Self::LabelAddAndDel => 1,
+            Self::Hinted(error, _) | Self::InFile(_, _, error) => error.status(),
             _ => 2,
         }
     }
@@ -120,6 +141,7 @@ impl Error {
             Self::SecondLabelmap => "option `--labelmap' can only be specified once",
             Self::WordTooLong => "Parameter too long!",
             Self::TooManyWords => "too many arguments",
+            Self::EmptyFilter => "a line has to hold a condition",
             // Those with values have their words below.
             _ => "wrong command line",
         }
@@ -177,6 +199,22 @@ impl fmt::Display for Error {
             Self::NotInFile(command) => {
                 write!(f, "Cannot use command `{command}' with --load-file")
             }
+            Self::OptionNotInFile(name) => {
+                write!(f, "Cannot use option `--{name}' with --load-file")
+            }
+            Self::CannotOpen(path) => write!(f, "Failed to open file {path} for reading"),
+            Self::InFile(path, line, error) => write!(f, "{error} ({path} line {line})"),
+            Self::CommandInFilter(command) => {
+                write!(
+                    f,
+                    "a line of a filter file has no command, `{command}' is one"
+                )
+            }
+            Self::NoCondition(name) => write!(f, "`--{name}' is no condition"),
+            Self::StrayWord(word) => write!(f, "`{word}' is no option and no value of one"),
+            Self::Ignored(word) => write!(f, "`{word}' would have no effect"),
+            Self::TooManyFilters(max) => write!(f, "a file of more than {max} filters"),
+            Self::Hinted(error, _) => error.fmt(f),
             plain => f.write_str(plain.plain()),
         }
     }

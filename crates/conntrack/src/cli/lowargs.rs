@@ -4,17 +4,21 @@
 //! option replaces the earlier one, except for the lists, which grow. What the options mean
 //! together is the business of [`matrix`](super::matrix) and [`hiargs`](super::hiargs).
 
+use std::fs::File;
+use std::io;
 use std::net::IpAddr;
 
 use flow::filter::State;
 use flow::{DccpRole, Family, Protocol, Status};
 
 use super::error::Error;
+use super::hint;
 use super::labels::{LabelArgs, LabelWords, Names};
 use super::options::{Id, Opt, Table, Verb};
 use super::protocols::{Field, ProtoOpt, Row, Value};
 use super::restored::{self, Restored};
 use super::scan::{Key, Scanner, Typed};
+use super::topics::Topic;
 use super::value::{self, List, ListWord};
 
 /// What the command line's meaning depends on besides its words.
@@ -25,6 +29,8 @@ pub struct Environment<'a> {
     pub protocol_number: &'a dyn Fn(&str) -> Option<u8>,
     /// The names of labels in a file, by default the system's; or why there are none.
     pub labels: &'a dyn Fn(Option<&str>) -> Names,
+    /// Opens a file of filters, `-` for standard input.
+    pub open: &'a dyn Fn(&str) -> io::Result<File>,
 }
 
 /// A word of `-u`.
@@ -36,8 +42,8 @@ pub enum StatusWord {
     Unreplied,
 }
 
-/// In the order in which a prefix is looked up.
-const STATUS_WORDS: [(&str, StatusWord); 7] = [
+/// The words of `-u`, in the order in which a prefix is looked up.
+pub const STATUS_WORDS: [(&str, StatusWord); 7] = [
     ("ASSURED", StatusWord::Bits(Status::ASSURED)),
     ("SEEN_REPLY", StatusWord::Bits(Status::SEEN_REPLY)),
     ("UNSET", StatusWord::Bits(Status(0))),
@@ -73,7 +79,8 @@ impl EventMask {
     }
 }
 
-const EVENT_WORDS: [(&str, EventMask); 4] = [
+/// The words of `-e`, in the order in which a prefix is looked up.
+pub const EVENT_WORDS: [(&str, EventMask); 4] = [
     ("ALL", EventMask::ALL),
     ("NEW", EventMask::NEW),
     ("UPDATES", EventMask::UPDATES),
@@ -105,7 +112,8 @@ pub enum OutputWord {
     OpenMetrics,
 }
 
-const OUTPUT_WORDS: [(&str, OutputWord); 10] = [
+/// The words of `-o`, in the order in which a prefix is looked up.
+pub const OUTPUT_WORDS: [(&str, OutputWord); 10] = [
     ("xml", OutputWord::Xml),
     ("extended", OutputWord::Extended),
     ("timestamp", OutputWord::Timestamp),
@@ -202,6 +210,14 @@ pub struct LowArgs {
     pub labels: LabelArgs,
     /// Options of our own that restore a saved flow.
     pub restored: Restored,
+    /// `--filter-file`
+    pub filter_file: Option<String>,
+    /// The first word that is neither an option nor a value.
+    pub stray: Option<String>,
+    /// The last word that was accepted and has no effect.
+    pub ignored: Option<String>,
+    /// What the help is asked about.
+    pub topic: Option<Topic>,
 }
 
 /// Number of places for numbers of protocols.
@@ -220,16 +236,20 @@ impl LowArgs {
             match key {
                 Key::Command(command) => args.command(command.verb, command.name, value)?,
                 Key::Option(option) => {
-                    args.option(option, value, environment, notices)?;
+                    args.option(option, value, environment, notices)
+                        .map_err(|error| hint::value(error, option))?;
                     if option.id == Id::Protonum {
                         if let Some(row) = args.protocol.and_then(Row::of) {
                             scanner.learn(row);
                         }
                     }
                 }
-                Key::Protocol(option) => args.protocol_option(option, value.unwrap_or_default())?,
+                Key::Protocol(option) => args
+                    .protocol_option(option, value.unwrap_or_default())
+                    .map_err(|error| hint::proto_value(error, option))?,
             }
         }
+        args.stray = scanner.stray().map(str::to_owned);
         args.label_words.shown = args.output.contains(&OutputWord::Labels);
         args.labels = args.label_words.resolve(environment, notices)?;
         Ok(args)
@@ -258,6 +278,11 @@ impl LowArgs {
         foreign.map(|option| option.names[0])
     }
 
+    /// `--labelmap`
+    pub fn labelmap(&self) -> Option<&str> {
+        self.label_words.file.as_deref()
+    }
+
     /// The number of a protocol's option.
     pub fn number(&self, field: Field) -> Option<u32> {
         self.numbers[field as usize]
@@ -270,9 +295,17 @@ impl LowArgs {
         table: Option<&str>,
     ) -> Result<(), Error> {
         // Stock reads the word behind the command first.
-        let table = match table {
-            Some(word) => Table::parse(word).ok_or_else(|| Error::UnknownTable(word.into()))?,
-            None => Table::Conntrack,
+        let table = match (table.map(Table::parse), table) {
+            (Some(Some(table)), _) => table,
+            (None, _) => Table::Conntrack,
+            (Some(None), word) => {
+                let word = word.unwrap_or_default();
+                self.topic = Topic::parse(word).filter(|_| verb == Verb::Help);
+                if self.topic.is_none() {
+                    return Err(hint::unknown_table(word, verb));
+                }
+                Table::Conntrack
+            }
         };
         if self.verb.replace(verb).is_some() {
             return Err(Error::SecondCommand);
@@ -295,6 +328,7 @@ impl LowArgs {
     ) -> Result<(), Error> {
         if option.id == Id::NatRange {
             notices.push("WARNING: ignoring -a, deprecated option.".into());
+            self.ignored = Some("-a".into());
             return Ok(());
         }
         if option.id == Id::Labelmap && self.has(Id::Labelmap) {
@@ -328,7 +362,8 @@ impl LowArgs {
             Id::Synproxy => self.restored.synproxy = Some(restored::synproxy(text)?),
             Id::Status => {
                 let list = value::list(text, &STATUS_WORDS, Some(unreplied))?;
-                self.status.extend(self.words(list, notices));
+                let words = self.words(list, notices);
+                self.status.extend(words);
             }
             Id::EventMask => {
                 let list = value::list(text, &EVENT_WORDS, None)?;
@@ -348,14 +383,16 @@ impl LowArgs {
             Id::Label | Id::LabelAdd | Id::LabelDel | Id::Labelmap => {
                 self.label_words.read(option.id, value);
             }
+            Id::FilterFile => self.filter_file = Some(text.into()),
             Id::Zero | Id::NatRange => {}
         }
         Ok(())
     }
 
-    fn words<T>(&self, list: List<T>, notices: &mut Vec<String>) -> Vec<ListWord<T>> {
+    fn words<T>(&mut self, list: List<T>, notices: &mut Vec<String>) -> Vec<ListWord<T>> {
         for (word, option) in list.ignored {
             notices.push(format!("WARNING: ignoring {word}, use {option} instead"));
+            self.ignored = Some(word.into());
         }
         list.words
     }

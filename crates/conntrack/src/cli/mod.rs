@@ -1,13 +1,16 @@
 //! The command line: from words to a job.
 //!
 //! [`scan`] finds the options, [`lowargs`] reads their values, [`matrix`] checks them against the
-//! command, [`hiargs`] says what they mean. What exists is data: [`options`] and
-//! [`protocols`]. No step does I/O, so any line can be tested.
+//! command, [`hiargs`] says what they mean, [`hint`] guesses what wrong words were to mean. What exists
+//! is data: [`options`] and [`protocols`]. What lies in files comes through the [`Environment`], so any
+//! line can be tested.
 
 pub mod batch;
 pub mod error;
+pub mod filters;
 pub mod help;
 pub mod hiargs;
+pub mod hint;
 pub mod labels;
 pub mod lowargs;
 pub mod matrix;
@@ -17,6 +20,7 @@ pub mod restored;
 pub mod scan;
 #[cfg(test)]
 mod tests;
+pub mod topics;
 pub mod value;
 
 pub use error::Error;
@@ -36,5 +40,10 @@ pub fn parse(
             return Ok(Job::Load(path.clone()));
         }
     }
-    Job::new(&LowArgs::parse(words, environment, notices)?)
+    let args = LowArgs::parse(words, environment, notices)?;
+    let mut job = Job::new(&args)?;
+    if let Some(path) = &args.filter_file {
+        job.select_any_of(filters::read(path, &args, environment, notices)?);
+    }
+    Ok(job)
 }

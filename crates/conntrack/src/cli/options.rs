@@ -36,6 +36,14 @@ pub enum Verb {
     Help,
 }
 
+impl Verb {
+    /// The command's letter, as it is typed.
+    pub fn written(self) -> String {
+        let row = COMMANDS.iter().find(|command| command.verb == self);
+        row.map_or_else(String::new, |row| format!("-{}", char::from(row.short)))
+    }
+}
+
 /// What a command is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Table {
@@ -52,7 +60,7 @@ pub enum Table {
 
 impl Table {
     /// In the order in which a prefix is looked up.
-    const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 4] = [
         ("expect", Self::Expect),
         ("conntrack", Self::Conntrack),
         ("dying", Self::Dying),
@@ -141,6 +149,8 @@ pub enum Id {
     ReplySeqadj,
     /// `--synproxy`
     Synproxy,
+    /// `--filter-file`
+    FilterFile,
 }
 
 /// What follows an option.
@@ -372,7 +382,7 @@ pub const LONG_ONLY: u8 = 0;
 
 /// Every option that does not depend on the protocol, in the order of the checks.
 #[rustfmt::skip]
-pub const OPTIONS: [Opt; 35] = [
+pub const OPTIONS: [Opt; 36] = [
     //                                                        LIAUDGEFh LIDGEF(expect) C
     option(Id::Src, b's', &["src", "orig-src"], Arg::Required, "oPPooPo---RRR---",
         ("ADDR[/LEN]", "Source of the original direction")),
@@ -444,6 +454,8 @@ pub const OPTIONS: [Opt; 35] = [
         ("POSITION,BEFORE,AFTER", "The same, reply direction")),
     option(Id::Synproxy, LONG_ONLY, &["synproxy"], Arg::Required, "-xx-------------",
         ("ISN,ITS,TSOFF", "Data of a flow behind a SYN proxy")),
+    option(Id::FilterFile, LONG_ONLY, &["filter-file"], Arg::Required, "x--xx-x---------",
+        ("FILE", "File with conditions, one set per line, of which one has to hold; - for standard input")),
 ];
 
 impl Id {

@@ -6,6 +6,7 @@
 //! options of its protocol, so the caller pulls one option after the other.
 
 use super::error::Error;
+use super::hint;
 use super::options::{Arg, COMMANDS, Command, LONG_ONLY, OPTIONS, Opt};
 use super::protocols::{ProtoOpt, Row, Value};
 
@@ -29,7 +30,8 @@ impl Key {
         }
     }
 
-    fn names(self) -> impl Iterator<Item = &'static str> {
+    /// Its long names.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
         let (one, many): (Option<&'static str>, &'static [&'static str]) = match self {
             Self::Command(command) => (Some(command.name), &[]),
             Self::Option(option) => (None, option.names),
@@ -92,6 +94,8 @@ pub struct Scanner<'a, W> {
     rows: Vec<&'static Row>,
     /// Whether the first word that is no option ends the options (`POSIXLY_CORRECT`).
     posix: bool,
+    /// The first word that was skipped.
+    stray: Option<&'a str>,
 }
 
 impl<'a, W: AsRef<str>> Scanner<'a, W> {
@@ -103,6 +107,7 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
             cluster: "",
             rows: Vec::new(),
             posix,
+            stray: None,
         }
     }
 
@@ -138,12 +143,22 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
                     self.cluster = letters;
                     return self.letter().map(Some);
                 }
-                _ if self.posix => break,
-                _ => {}
+                _ => self.stray = self.stray.or(Some(word)),
             }
+            if self.posix {
+                break;
+            }
+        }
+        if self.stray.is_none() {
+            self.stray = self.words.get(self.next).map(AsRef::as_ref);
         }
         self.next = self.words.len();
         Ok(None)
+    }
+
+    /// The first word that was neither an option nor a value of one, when all have been seen.
+    pub const fn stray(&self) -> Option<&'a str> {
+        self.stray
     }
 
     fn take_word(&mut self) -> Option<&'a str> {
@@ -164,9 +179,13 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
         let mut letters = self.cluster.chars();
         let letter = letters.next();
         let rest = letters.as_str();
-        let key = letter
-            .and_then(by_letter)
-            .ok_or_else(|| Error::UnknownOption(self.current_word()))?;
+        let key = letter.and_then(by_letter).ok_or_else(|| {
+            let error = Error::UnknownOption(self.current_word());
+            match letter {
+                Some('R') => error.hinted("`-R' has to be the first word"),
+                _ => error,
+            }
+        })?;
         self.cluster = rest;
         let attached = !rest.is_empty();
         let value = match key.arg() {
@@ -188,10 +207,13 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
             Some((name, value)) => (name, Some(value)),
             None => (long, None),
         };
-        let unknown = || Error::UnknownOption(word.into());
+        let unknown = || {
+            let known: Vec<_> = self.known().flat_map(Key::names).collect();
+            hint::unknown_option(word, name, &known)
+        };
         let key = self.by_name(name).ok_or_else(unknown)?;
         let value = match (key.arg(), attached) {
-            (Arg::None, Some(_)) => return Err(unknown()),
+            (Arg::None, Some(_)) => return Err(Error::UnknownOption(word.into())),
             (Arg::None, None) => None,
             (_, Some(value)) => Some(value),
             (Arg::Required, None) => Some(self.needed_word()?),

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use flow::filter::FlowFilter;
+use flow::filter::Selection;
 use flow::render::xml::Document;
 use linux::Errno;
 use linux::table::{Batch, DumpKind, Error, Request};
@@ -18,7 +18,7 @@ use super::print::{Entry, Printer};
 use super::{Console, Done, Failure, worded};
 use crate::cli::hiargs::Style;
 
-pub fn run(filter: &FlowFilter, style: &Style, console: &mut Console<'_>) -> Result<Done, Failure> {
+pub fn run(filter: &Selection, style: &Style, console: &mut Console<'_>) -> Result<Done, Failure> {
     let mut flows = Flows::new(filter, DumpKind::Table);
     let mut deletion = Deletion {
         batch: Batch::open()?,

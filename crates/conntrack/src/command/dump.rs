@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use flow::filter::{FlowFilter, KernelFilter};
+use flow::filter::{KernelFilter, Selection};
 use linux::table::{Dump, DumpKind, Error, Progress, Query};
 use linux::{Errno, table};
 use nfnetlink::{Malformed, ObjectMessage};
@@ -15,7 +15,7 @@ use super::print::Entry;
 
 /// The flows of a list of the kernel's that a filter selects, in portions.
 pub struct Flows<'a> {
-    filter: &'a FlowFilter,
+    filter: &'a Selection,
     kind: DumpKind,
     /// The dumps that have not begun yet: one, or one for each family.
     parts: VecDeque<KernelFilter>,
@@ -32,11 +32,11 @@ struct Part {
 
 impl<'a> Flows<'a> {
     /// Nothing is asked of the kernel before the first portion is read.
-    pub fn new(filter: &'a FlowFilter, kind: DumpKind) -> Self {
+    pub fn new(filter: &'a Selection, kind: DumpKind) -> Self {
         Self {
             filter,
             kind,
-            parts: filter.kernel().collect(),
+            parts: filter.kernel().into(),
             current: None,
             malformed: 0,
         }

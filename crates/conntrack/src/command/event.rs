@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::Duration;
 
-use flow::filter::FlowFilter;
+use flow::filter::Selection;
 use flow::render::Sender;
 use flow::{Event, Name, Object, Origin};
 use linux::Drained;
@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {
     /// Flows, and what kinds of changes.
-    Flows(&'a FlowFilter, EventMask),
+    Flows(&'a Selection, EventMask),
     /// Expectations.
     Expectations,
 }

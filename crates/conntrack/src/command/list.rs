@@ -1,6 +1,6 @@
 //! `-L`: shows the flows that match.
 
-use flow::filter::FlowFilter;
+use flow::filter::Selection;
 use linux::table::DumpKind;
 
 use super::dump::Flows;
@@ -9,7 +9,7 @@ use super::{Console, Done, Failure};
 use crate::cli::hiargs::Style;
 
 pub fn run(
-    filter: &FlowFilter,
+    filter: &Selection,
     kind: DumpKind,
     style: &Style,
     console: &mut Console<'_>,

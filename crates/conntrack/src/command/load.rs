@@ -9,14 +9,13 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
 
 use linux::table::{Batch, Error};
 use linux::{Errno, SystemError};
 
 use super::{Console, Done, Failure, create, delete, flush, update};
 use crate::cli::Environment;
-use crate::cli::batch::{LINE_MAX, Line};
+use crate::cli::batch::{Line, Lines, Unreadable};
 use crate::cli::hiargs::NewFlow;
 use crate::cli::{self, Job};
 
@@ -32,7 +31,9 @@ pub fn run(
     environment: &Environment<'_>,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
-    let mut source = Source::open(path).map_err(|_| Failure::Open(path.into()))?;
+    let mut source = (environment.open)(path)
+        .and_then(Source::new)
+        .map_err(|_| Failure::Open(path.into()))?;
     let total = check(&mut source, path, environment, console)?;
     let mut loading = Loading {
         batch: Batch::open()?,
@@ -81,23 +82,21 @@ fn each_line(
     path: &str,
     mut each: impl FnMut(u64, &str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let unreadable = |_| Failure::Open(path.into());
-    let mut reader = source.rewound().map_err(unreadable)?;
-    let mut line = Vec::new();
-    let mut number = 0;
-    let limit = u64::try_from(LINE_MAX + 2).unwrap_or(u64::MAX);
+    let unreadable = || Failure::Open(path.into());
+    let mut lines = Lines::new(source.rewound().map_err(|_| unreadable())?);
+    let mut count = 0;
     loop {
-        line.clear();
-        let mut one = reader.by_ref().take(limit);
-        if one.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
-            return Ok(number);
+        match lines.next_line() {
+            Ok(Some((number, line))) => {
+                each(number, &line)?;
+                count = number;
+            }
+            Ok(None) => return Ok(count),
+            Err(Unreadable::Input) => return Err(unreadable()),
+            Err(Unreadable::TooLong(number)) => {
+                return Err(Failure::Line(number, cli::Error::TooManyWords));
+            }
         }
-        number += 1;
-        let bare = line.strip_suffix(b"\n").unwrap_or(&line);
-        if bare.len() > LINE_MAX {
-            return Err(Failure::Line(number, cli::Error::TooManyWords));
-        }
-        each(number, &String::from_utf8_lossy(bare))?;
     }
 }
 
@@ -110,15 +109,7 @@ enum Source {
 }
 
 impl Source {
-    fn open(path: &str) -> io::Result<Self> {
-        let mut file = match path {
-            "-" => File::from(io::stdin().as_fd().try_clone_to_owned()?),
-            _ => File::open(path)?,
-        };
-        // Stock takes a directory for an empty file (compat: cli-37).
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
+    fn new(mut file: File) -> io::Result<Self> {
         if let (true, Ok(start)) = (file.metadata()?.is_file(), file.stream_position()) {
             return Ok(Self::File(file, start));
         }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use linux::table::Table;
 use linux::{Errno, table};
 
 use crate::cli::hiargs::NewFlow;
@@ -116,7 +117,7 @@ impl fmt::Display for Failure {
 
 impl Failure {
     /// The exit status.
-    pub const fn status(&self) -> u8 {
+    pub fn status(&self) -> u8 {
         match self {
             Self::Open(_) => 2,
             Self::Line(_, error) => error.status(),
@@ -133,6 +134,23 @@ impl Failure {
         lines
             .iter()
             .map(|(number, failure)| format!("{failure} (line {number})"))
+    }
+
+    /// What may have been meant, or what may be missing.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Line(_, error) => error.hint().map(str::to_owned),
+            Self::Kernel(error) => missing_part(error.errno(), || {
+                let count = Table::open().and_then(|mut table| table.count());
+                count.err().map(|error| error.errno())
+            }),
+            Self::Subscribe(error) => missing_part(error.errno, || None),
+            Self::Worded(_)
+            | Self::Output(_)
+            | Self::System(_)
+            | Self::Open(_)
+            | Self::Lines(_) => None,
+        }
     }
 
     /// A line that stands before the diagnostic itself.
@@ -165,6 +183,21 @@ const fn wording(errno: Errno) -> Option<&'static str> {
     }
 }
 
+/// The part that a kernel lacks which fails with this errno. One that does not know the table
+/// answers every question like that, also the simplest, which `simplest` asks
+/// (`nfnetlink_rcv_msg`).
+fn missing_part(errno: Errno, simplest: impl FnOnce() -> Option<Errno>) -> Option<String> {
+    let missing =
+        |option: &str, module: &str| Some(format!("this kernel lacks {option} (module {module})"));
+    match errno {
+        Errno::PROTONOSUPPORT => missing("CONFIG_NETFILTER_NETLINK", "nfnetlink"),
+        Errno::INVAL if simplest() == Some(Errno::INVAL) => {
+            missing("CONFIG_NF_CT_NETLINK", "nf_conntrack_netlink")
+        }
+        _ => None,
+    }
+}
+
 /// Says a failure in the words that a command has for it.
 fn worded(error: table::Error, words: &[(Errno, &'static str)]) -> Failure {
     match words.iter().find(|(errno, _)| *errno == error.errno()) {
@@ -180,7 +213,7 @@ pub fn run(
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
     let done = match job {
-        Job::Help(_) | Job::Version => Ok(Done::SILENT),
+        Job::Help(_) | Job::HelpAbout(_) | Job::Version => Ok(Done::SILENT),
         Job::List {
             filter,
             kind,
@@ -217,4 +250,27 @@ pub fn run(
     // What was shown before a failure is shown all the same.
     console.out.flush()?;
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_the_table_is_told_from_a_wrong_request() {
+        let table = "this kernel lacks CONFIG_NF_CT_NETLINK (module nf_conntrack_netlink)";
+        let netlink = "this kernel lacks CONFIG_NETFILTER_NETLINK (module nfnetlink)";
+        for (errno, simplest, expected) in [
+            (Errno::INVAL, Some(Errno::INVAL), Some(table)),
+            (Errno::INVAL, None, None),
+            (Errno::PERM, Some(Errno::INVAL), None),
+            (Errno::PROTONOSUPPORT, None, Some(netlink)),
+        ] {
+            assert_eq!(
+                missing_part(errno, || simplest).as_deref(),
+                expected,
+                "{errno:?}"
+            );
+        }
+    }
 }

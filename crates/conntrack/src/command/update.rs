@@ -4,7 +4,7 @@
 //! cli-11). Flows that already are as wanted are left alone and not counted. A flow that is gone
 //! before it can be shown was changed all the same: a timeout of 0 ends it (compat: cli-28).
 
-use flow::filter::FlowFilter;
+use flow::filter::Selection;
 use linux::table::{Batch, DumpKind, Error, Request, Table};
 use linux::{Errno, SystemError};
 use nfnetlink::conntrack::request::FlowKey;
@@ -15,7 +15,7 @@ use super::{Console, Done, Failure};
 use crate::cli::hiargs::{Change, Style};
 
 pub fn run(
-    filter: &FlowFilter,
+    filter: &Selection,
     change: &Change,
     style: &Style,
     console: &mut Console<'_>,

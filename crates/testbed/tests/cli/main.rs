@@ -12,6 +12,7 @@
 mod edges;
 mod events;
 mod expect;
+mod filter_files;
 mod formats;
 mod labels;
 mod load;

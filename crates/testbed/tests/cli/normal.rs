@@ -35,7 +35,10 @@ pub fn stdout(text: &str) -> String {
     lines.join("\n")
 }
 
+/// Without our hints, which are lines of their own (compat: cli-117).
 pub fn stderr(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    let text: String = lines.filter(|line| !line.starts_with("Hint: ")).collect();
     text.replace("conntrack v1.4.7 (", "conntrack v1.4.9 (")
 }
 

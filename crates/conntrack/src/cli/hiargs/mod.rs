@@ -4,7 +4,9 @@
 //! [`condition`] says which flows are meant, [`new_flow`] what a new flow is, [`change`] what an
 //! update does to one, [`style`] how flows are shown.
 
-use flow::filter::FlowFilter;
+use std::rc::Rc;
+
+use flow::filter::{FilterSet, FlowFilter, Selection};
 use flow::{Family, Protocol};
 use linux::table::DumpKind;
 use nfnetlink::Subsystem;
@@ -13,6 +15,7 @@ use super::error::Error;
 use super::lowargs::{EventMask, LowArgs, OutputWord};
 use super::matrix;
 use super::options::{Id, Table, Verb};
+use super::topics::Topic;
 
 mod change;
 mod condition;
@@ -30,12 +33,14 @@ pub use style::{CounterFormat, Style};
 pub enum Job {
     /// Show the help, and that of a protocol.
     Help(Option<Protocol>),
+    /// Show the help about a topic.
+    HelpAbout(Topic),
     /// Show the version.
     Version,
     /// Show the flows that match.
     List {
         /// Which flows.
-        filter: FlowFilter,
+        filter: Selection,
         /// How they are shown.
         style: Style,
         /// Which list of the kernel's, and whether its counters become zero.
@@ -46,7 +51,7 @@ pub enum Job {
     /// Show changes until interrupted.
     Follow {
         /// Of which flows.
-        filter: FlowFilter,
+        filter: Selection,
         /// Of which kind.
         events: EventMask,
         /// How they are shown.
@@ -66,7 +71,7 @@ pub enum Job {
     /// Change the flows that match.
     Update {
         /// Which flows.
-        filter: FlowFilter,
+        filter: Selection,
         /// What changes.
         change: Change,
         /// How they are shown.
@@ -75,7 +80,7 @@ pub enum Job {
     /// Delete the flows that match.
     Delete {
         /// Which flows.
-        filter: FlowFilter,
+        filter: Selection,
         /// How they are shown.
         style: Style,
     },
@@ -105,7 +110,10 @@ impl Job {
         }
         let style = style::style(args);
         Ok(match verb {
-            Verb::Help => Self::Help(args.protocol),
+            Verb::Help => match args.topic {
+                Some(topic) => Self::HelpAbout(topic),
+                None => Self::Help(args.protocol),
+            },
             Verb::Version => Self::Version,
             Verb::Stats => {
                 let subsystem = match args.table {
@@ -120,13 +128,13 @@ impl Job {
             Verb::List => {
                 check_zero(args)?;
                 Self::List {
-                    filter: condition::condition(args)?,
+                    filter: condition::condition(args)?.into(),
                     style,
                     kind: list_kind(args),
                 }
             }
             Verb::Event => Self::Follow {
-                filter: condition::condition(args)?,
+                filter: condition::condition(args)?.into(),
                 events: match args.events {
                     EventMask(0) => EventMask::ALL,
                     some => some,
@@ -135,11 +143,11 @@ impl Job {
                 buffer_size: args.buffer_size,
             },
             Verb::Delete => Self::Delete {
-                filter: condition::condition(args)?,
+                filter: condition::condition(args)?.into(),
                 style,
             },
             Verb::Update => Self::Update {
-                filter: condition::selection(args)?,
+                filter: condition::selection(args)?.into(),
                 change: change::change(args)?,
                 style,
             },
@@ -150,6 +158,33 @@ impl Job {
             },
         })
     }
+
+    /// Demands in addition that one of these filters holds.
+    pub(super) fn select_any_of(&mut self, set: FilterSet) {
+        match self {
+            Self::List { filter, .. }
+            | Self::Follow { filter, .. }
+            | Self::Update { filter, .. }
+            | Self::Delete { filter, .. } => filter.any = Some(Rc::new(set)),
+            // The table of options refuses it with these.
+            Self::Help(_)
+            | Self::HelpAbout(_)
+            | Self::Version
+            | Self::Count(_)
+            | Self::Get(_)
+            | Self::Create { .. }
+            | Self::Flush(_)
+            | Self::Stats(..)
+            | Self::Load(_)
+            | Self::Expect(_) => {}
+        }
+    }
+}
+
+/// The filter of a line that holds nothing but conditions.
+pub fn filter(args: &LowArgs) -> Result<FlowFilter, Error> {
+    matrix::check_conditions(args)?;
+    condition::condition(args)
 }
 
 /// Which of the kernel's lists `-L` shows.
@@ -164,7 +199,7 @@ fn list_kind(args: &LowArgs) -> DumpKind {
 
 /// Counters are set to zero by the dump itself, before a filter in user space has a say.
 fn check_zero(args: &LowArgs) -> Result<(), Error> {
-    const FILTERS: [Id; 12] = [
+    const FILTERS: [Id; 14] = [
         Id::Protonum,
         Id::Src,
         Id::Dst,
@@ -177,8 +212,10 @@ fn check_zero(args: &LowArgs) -> Result<(), Error> {
         Id::Zone,
         Id::OrigZone,
         Id::ReplyZone,
+        Id::Label,
+        Id::FilterFile,
     ];
-    let is_filtered = FILTERS.iter().any(|id| args.has(*id)) || args.has(Id::Label);
+    let is_filtered = FILTERS.iter().any(|id| args.has(*id));
     if args.has(Id::Zero) && is_filtered {
         return Err(Error::ZeroWithFilter);
     }
