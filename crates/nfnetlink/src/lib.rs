@@ -7,6 +7,7 @@
 //!   encoder, and a `request` function for each thing the kernel can be asked.
 //! - [`exchange`]: which pending request an incoming message belongs to and what it means for it;
 //!   [`event`]: what a message says has happened.
+//! - [`bpf`]: programs by which the kernel drops events that nobody wants.
 //!
 //! Decoding borrows from the buffer and allocates nothing. Bytes that are wrong give a
 //! [`Malformed`] with its reason, attributes without a name here are skipped and counted
@@ -19,6 +20,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bpf;
 pub mod conntrack;
 pub mod event;
 pub mod exchange;

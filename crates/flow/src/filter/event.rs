@@ -120,6 +120,15 @@ impl NetworkSet {
         }
     }
 
+    fn iter(&self) -> impl Iterator<Item = Network> + '_ {
+        self.by_prefix.iter().flat_map(|(prefix, addrs)| {
+            addrs.iter().map(|addr| Network {
+                addr: *addr,
+                prefix: *prefix,
+            })
+        })
+    }
+
     fn contains(&self, addr: IpAddr) -> bool {
         self.by_prefix.iter().any(|(prefix, addrs)| {
             Network::new(addr, *prefix)
@@ -137,6 +146,10 @@ impl NumberSet {
         if let Some(word) = self.0.get_mut(usize::from(number / 64)) {
             *word |= 1 << (number % 64);
         }
+    }
+
+    fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(move |number| self.contains(*number))
     }
 
     fn contains(&self, number: u8) -> bool {
@@ -207,6 +220,24 @@ impl EventFilter {
     /// A flow without a reply tuple has no second end, so it does not pass a test by address.
     pub fn passes(&self, flow: &Flow<'_>) -> bool {
         self.passes_protocol(flow) && self.passes_address(flow) && self.passes_state(flow)
+    }
+
+    /// The protocols that are tested, in order.
+    pub fn protocols(&self) -> Option<(Policy, impl Iterator<Item = Protocol>)> {
+        let (policy, set) = self.protocols?;
+        Some((policy, set.iter().map(Protocol)))
+    }
+
+    /// The networks that are tested, each once, their addresses masked.
+    pub fn addresses(&self) -> Option<(Policy, impl Iterator<Item = Network> + '_)> {
+        let (policy, set) = self.addresses.as_ref()?;
+        Some((*policy, set.iter()))
+    }
+
+    /// The states of TCP that are tested, in order.
+    pub fn states(&self) -> Option<(Policy, impl Iterator<Item = TcpState>)> {
+        let (policy, set) = self.states?;
+        Some((policy, set.iter().map(TcpState)))
     }
 
     fn passes_protocol(&self, flow: &Flow<'_>) -> bool {
