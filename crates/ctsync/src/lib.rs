@@ -28,9 +28,10 @@ mod queue;
 pub mod seq;
 mod stats;
 pub mod time;
+mod wheel;
 pub mod wire;
 
-pub use cache::{Cursor, EntryState, FlowView, Slot, View};
+pub use cache::{Cursor, EntryState, FlowView, Name, Slot, View};
 pub use config::{ChannelConfig, Config, ExternalCache, InternalCache, ModeConfig};
 pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, PeerId, Refusal, Request};
 pub use node::{Node, QueuedMessage};

@@ -83,6 +83,9 @@ pub enum Notice {
     NoChannel,
     /// Messages of the peer were lost, which this mode does not repair; how many.
     MessagesLost(u64),
+    /// Without an internal cache nothing is kept, and the link takes no more: events are not told to
+    /// the peer.
+    EventsLost,
     /// Without an internal cache the request makes no sense, and was ignored.
     UnsupportedWithoutCache,
 }

@@ -1,12 +1,12 @@
 //! What waits to be sent, and what was sent and is not acknowledged yet.
 //!
-//! A queue holds names, not copies: a flow by its slot, so that a message is built from what the
-//! cache knows when it leaves. The internal cache notes on each flow where it stands, and a flow
-//! stands in one place only: a burst of updates costs one message.
+//! A queue holds names, not copies: a flow or an expectation by its slot, so that a message is built
+//! from what the cache knows when it leaves. The internal cache notes on each entry where it stands,
+//! and an entry stands in one place only: a burst of updates costs one message.
 
 use alloc::collections::VecDeque;
 
-use crate::cache::table::Slot;
+use crate::cache::ours::Name;
 use crate::seq::Seq;
 use crate::wire::{Control, SeqRange};
 
@@ -16,15 +16,15 @@ const CONTROL_LEN_MAX: usize = 1024;
 /// Something to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// What the internal cache knows of a flow.
-    Flow(Slot),
+    /// What the internal cache knows of a flow or an expectation.
+    Entry(Name),
     /// A control message.
     Control(Control),
 }
 
 /// What waits to be sent, first come first served.
 ///
-/// Its flows are bounded by the cache, its control messages by [`CONTROL_LEN_MAX`].
+/// Its entries are bounded by the cache, its control messages by [`CONTROL_LEN_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct TransmitQueue {
     items: VecDeque<Item>,
@@ -32,8 +32,8 @@ pub(crate) struct TransmitQueue {
 }
 
 impl TransmitQueue {
-    pub(crate) fn push_flow(&mut self, slot: Slot) {
-        self.items.push_back(Item::Flow(slot));
+    pub(crate) fn push_entry(&mut self, name: Name) {
+        self.items.push_back(Item::Entry(name));
     }
 
     /// Appends a control message; `false` if too many wait already.
@@ -58,12 +58,9 @@ impl TransmitQueue {
         Some(item)
     }
 
-    /// Keeps the control messages that the predicate wants, and no flow unless `flows`.
-    pub(crate) fn retain(&mut self, flows: bool, wanted: impl Fn(&Control) -> bool) {
-        self.items.retain(|item| match item {
-            Item::Flow(_) => flows,
-            Item::Control(control) => wanted(control),
-        });
+    /// Keeps what the predicate wants.
+    pub(crate) fn retain(&mut self, wanted: impl FnMut(&Item) -> bool) {
+        self.items.retain(wanted);
         let is_control = |item: &&Item| matches!(item, Item::Control(_));
         self.control_len = self.items.iter().filter(is_control).count();
     }
@@ -91,8 +88,8 @@ pub(crate) struct ResendQueue {
     first: Seq,
     /// Places that are no holes.
     len: usize,
-    /// Of these, places of flows.
-    flows_len: usize,
+    /// Of these, places of entries.
+    entries_len: usize,
     len_max: usize,
 }
 
@@ -127,7 +124,7 @@ impl ResendQueue {
             row: VecDeque::new(),
             first,
             len: 0,
-            flows_len: 0,
+            entries_len: 0,
             len_max: if len_max == 0 { 1 } else { len_max },
         }
     }
@@ -135,7 +132,7 @@ impl ResendQueue {
     /// Notes what the message with the next number was about.
     pub(crate) fn push(&mut self, item: Option<Item>) {
         self.len += usize::from(item.is_some());
-        self.flows_len += usize::from(is_flow(item));
+        self.entries_len += usize::from(is_entry(item));
         self.row.push_back(item.map_or(Place::HOLE, Place::Taken));
         self.trim();
     }
@@ -232,8 +229,8 @@ impl ResendQueue {
         self.len
     }
 
-    pub(crate) const fn flows_len(&self) -> usize {
-        self.flows_len
+    pub(crate) const fn entries_len(&self) -> usize {
+        self.entries_len
     }
 
     pub(crate) const fn len_max(&self) -> usize {
@@ -242,7 +239,7 @@ impl ResendQueue {
 
     fn removed(&mut self, item: Option<Item>) {
         self.len -= usize::from(item.is_some());
-        self.flows_len -= usize::from(is_flow(item));
+        self.entries_len -= usize::from(is_entry(item));
         self.trim();
     }
 
@@ -254,8 +251,8 @@ impl ResendQueue {
     }
 }
 
-const fn is_flow(item: Option<Item>) -> bool {
-    matches!(item, Some(Item::Flow(_)))
+const fn is_entry(item: Option<Item>) -> bool {
+    matches!(item, Some(Item::Entry(_)))
 }
 
 /// Some numbers in a row: a walk that stays valid while messages are taken out.
@@ -276,10 +273,11 @@ impl Covered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Slot;
     use alloc::vec::Vec;
 
     fn flow(number: u32) -> Option<Item> {
-        Some(Item::Flow(Slot(number)))
+        Some(Item::Entry(Name::Flow(Slot(number))))
     }
 
     fn range(from: u32, to: u32) -> SeqRange {
@@ -400,7 +398,7 @@ mod tests {
         assert!(!queue.push_control(Control::Alive));
         queue.pop();
         assert!(queue.push_control(Control::Alive));
-        queue.retain(true, |_| false);
+        queue.retain(|item| matches!(item, Item::Entry(_)));
         assert_eq!((queue.len(), queue.control_len()), (0, 0));
     }
 }

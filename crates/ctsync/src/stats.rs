@@ -78,6 +78,14 @@ counters! {
     AcksIgnored,
     /// Messages about expectations, which this node does not keep.
     ExpectationsIgnored,
+    /// Messages that the mode ignores: in ALARM those with flags.
+    MessagesIgnored,
+    /// New flows passed on without being kept.
+    BypassNew,
+    /// Changed flows passed on without being kept.
+    BypassUpdated,
+    /// Ended flows passed on without being kept.
+    BypassDestroyed,
     /// Messages sent.
     MessagesSent,
     /// Of these: sent again because the peer missed them.

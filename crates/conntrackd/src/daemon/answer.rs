@@ -101,7 +101,7 @@ fn resend_element(message: QueuedMessage) -> ResendElement {
             seq,
             flags: control.flag().0,
         },
-        Item::Flow(_) => ResendElement::Object { seq },
+        Item::Entry(_) => ResendElement::Object { seq },
     }
 }
 

@@ -28,5 +28,6 @@ pub(crate) use external::External;
 pub(crate) use hash::HashKey;
 pub(crate) use internal::Internal;
 pub(crate) use key::Key;
+pub use ours::Name;
 pub use table::{Cursor, Slot};
 pub use view::{EntryState, FlowView, View};

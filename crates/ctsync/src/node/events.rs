@@ -1,15 +1,19 @@
 //! What the kernel says: events, and the entries of its table when that is read.
 //!
 //! The kernel also reports what we did ourselves. A commit and a flush change the cache and are not
-//! sent, injected flows are the peer's and concern nobody.
+//! sent, injected flows are the peer's and concern nobody. Without an internal cache an event is a
+//! message at once, and so is each entry of a table that is read.
 
 use flow::{Event, EventKind, Flow, Object, Origin};
 
 use super::Node;
 use super::jobs::Sweep;
 use super::timers::Full;
+use crate::cache::Slot;
+use crate::cache::entry::Entry;
 use crate::cache::internal::Merged;
-use crate::cache::table::Slot;
+use crate::cache::ours::Name;
+use crate::config::InternalCache;
 use crate::input::DumpReason;
 use crate::stats::Counter;
 
@@ -28,6 +32,12 @@ impl Node {
                 return;
             }
         };
+        if self.bypasses() {
+            if announced {
+                self.pass_event_on(event.kind, flow);
+            }
+            return;
+        }
         match event.kind {
             EventKind::New => self.on_flow_new(flow, announced),
             EventKind::Update => self.on_flow_update(flow, announced),
@@ -38,36 +48,39 @@ impl Node {
     fn on_flow_new(&mut self, flow: &Flow<'_>, announced: bool) {
         if !announced {
             // What the peer had of this tuple before, nobody has told it is gone.
-            self.internal.peer_remembers();
+            self.ours.flows.peer_remembers();
         }
-        let slot = self.internal.on_new(flow, self.now, &mut self.stats);
+        let slot = self.ours.flows.on_new(flow, self.now, &mut self.stats);
         self.on_flow_known(slot, announced);
     }
 
     fn on_flow_update(&mut self, flow: &Flow<'_>, announced: bool) {
-        let slot = self.internal.on_update(flow, self.now, &mut self.stats);
+        let slot = self.ours.flows.on_update(flow, self.now, &mut self.stats);
         self.on_flow_known(slot, announced);
     }
 
     fn on_flow_known(&mut self, slot: Option<Slot>, announced: bool) {
-        match slot {
-            Some(slot) if announced => self.sender.announce(&mut self.internal, slot),
-            Some(_) => {}
-            None => self.notice_full(Full::Internal),
+        let Some(slot) = slot else {
+            self.notice_full(Full::Internal);
+            return;
+        };
+        self.mode.note_kept(Name::Flow(slot), self.now);
+        if announced {
+            self.announce(Name::Flow(slot));
         }
     }
 
     fn on_flow_destroy(&mut self, flow: &Flow<'_>, announced: bool) {
-        let Some(slot) = self.internal.on_destroy(flow, self.now, &mut self.stats) else {
+        let Some(slot) = self.ours.flows.on_destroy(flow, self.now, &mut self.stats) else {
             return;
         };
         if announced {
-            self.sender.announce(&mut self.internal, slot);
+            self.announce(Name::Flow(slot));
         } else {
             // The peer keeps the flow, and hears no more of it.
-            self.internal.peer_remembers();
-            self.sender.withdraw(&mut self.internal, slot);
-            self.internal.bury(slot);
+            self.ours.flows.peer_remembers();
+            self.mode.withdraw(&mut self.ours, Name::Flow(slot));
+            self.ours.flows.bury(slot);
         }
     }
 
@@ -90,10 +103,20 @@ impl Node {
             return;
         };
         reading.seen += 1;
-        let announced = reading.reason == DumpReason::Overrun;
-        match self.internal.on_dumped(flow, self.now, &mut self.stats) {
-            Merged::Changed(slot) if announced => self.sender.announce(&mut self.internal, slot),
-            Merged::Changed(_) | Merged::Unchanged => {}
+        let announced = reading.finds_changes();
+        if self.bypasses() {
+            self.pass_on(EventKind::New, flow);
+            return;
+        }
+        let merged = self.ours.flows.on_dumped(flow, self.now, &mut self.stats);
+        match merged {
+            Merged::Changed(slot) => {
+                self.mode.note_kept(Name::Flow(slot), self.now);
+                if announced {
+                    self.announce(Name::Flow(slot));
+                }
+            }
+            Merged::Unchanged => {}
             Merged::Full => self.notice_full(Full::Internal),
         }
     }
@@ -103,7 +126,7 @@ impl Node {
         let Some(reading) = self.reading.take() else {
             return;
         };
-        self.internal.end_reading();
+        self.ours.end_reading();
         if reading.reason == DumpReason::Overrun && !complete {
             // What has vanished unnoticed may still be there: only a whole reading ends this.
             self.schedule_resync();
@@ -118,8 +141,16 @@ impl Node {
             reason = DumpReason::Overrun;
         }
         if self.reading.is_some() || self.sweep.is_some() {
-            // Reading after lost events does all that the others do.
-            if self.reading_wanted != Some(DumpReason::Overrun) {
+            let rank = |reason: DumpReason| match reason {
+                DumpReason::Startup | DumpReason::Request | DumpReason::Bulk => 0,
+                DumpReason::Poll => 1,
+                DumpReason::Overrun => 2,
+            };
+            // A reading after lost events does all that the others do.
+            if self
+                .reading_wanted
+                .is_none_or(|it| rank(it) <= rank(reason))
+            {
                 self.reading_wanted = Some(reason);
             }
             return;
@@ -127,10 +158,48 @@ impl Node {
         self.begin_reading(reason);
     }
 
-    /// Queues the end of a flow that the kernel's table no longer has.
-    pub(super) fn on_vanished(&mut self, slot: Slot) {
-        if self.internal.kill(slot, &mut self.stats) {
-            self.sender.announce(&mut self.internal, slot);
+    /// Reads the table since it is time to (`PollSecs`), unless the last reading still goes on.
+    pub(super) fn poll_kernel(&mut self) {
+        if self.reading.is_none() && self.sweep.is_none() {
+            self.begin_reading(DumpReason::Poll);
+        }
+    }
+
+    /// Queues the end of something that the kernel's table no longer has.
+    pub(super) fn on_vanished(&mut self, name: Name) {
+        if self.ours.kill(name, &mut self.stats) {
+            self.announce(name);
+        }
+    }
+
+    /// The present state of an entry is to be sent.
+    pub(super) fn announce(&mut self, name: Name) {
+        self.mode.announce(&mut self.ours, name);
+    }
+
+    /// Whether our kernel's flows are not kept.
+    pub(super) fn bypasses(&self) -> bool {
+        self.config.internal_cache == InternalCache::Bypass
+    }
+
+    fn pass_event_on(&mut self, kind: EventKind, flow: &Flow<'_>) {
+        self.stats.count(match kind {
+            EventKind::New => Counter::BypassNew,
+            EventKind::Update => Counter::BypassUpdated,
+            EventKind::Destroy => Counter::BypassDestroyed,
+        });
+        self.pass_on(kind, flow);
+    }
+
+    /// Makes a message of what the kernel says, and keeps nothing of it.
+    fn pass_on(&mut self, kind: EventKind, flow: &Flow<'_>) {
+        let (presence, now) = (self.presence, self.now);
+        let passed = self.mode.pass_on(&mut self.stats, |flags, seq, out| {
+            let entry = Entry::from_flow(flow, now);
+            entry.message(presence, now).encode(kind, flags, seq, out);
+        });
+        if !passed {
+            self.notice_full(Full::Bypass);
         }
     }
 }

@@ -7,8 +7,7 @@
 use core::time::Duration;
 
 use super::{Action, Node};
-use crate::cache::tracked::Life;
-use crate::cache::{Cursor, Slot};
+use crate::cache::ours::Walk;
 use crate::commit::Next;
 use crate::input::{DumpReason, OpId};
 use crate::output::{CommitReport, Notice};
@@ -30,7 +29,7 @@ const SWEEP_STEP: u32 = 4096;
 /// Sending the whole internal cache.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    cursor: Cursor,
+    walk: Walk,
     queued: u64,
     /// It was asked for once more: flows already passed are to be sent again.
     again: bool,
@@ -43,13 +42,24 @@ pub(super) struct Reading {
     pub(super) seen: u64,
 }
 
+impl Reading {
+    /// Whether it stands for events that were not told: what it finds is sent, and what it does
+    /// not find has ended.
+    pub(super) const fn finds_changes(&self) -> bool {
+        match self.reason {
+            DumpReason::Overrun | DumpReason::Poll => true,
+            DumpReason::Startup | DumpReason::Request | DumpReason::Bulk => false,
+        }
+    }
+}
+
 /// Walking the internal cache after a reading: entries that only guarded against it are removed,
 /// and after lost events those that the kernel no longer has.
 #[derive(Debug)]
 pub(super) struct Sweep {
     reading: Reading,
     purges: bool,
-    cursor: Cursor,
+    walk: Walk,
     purged: u64,
 }
 
@@ -58,8 +68,8 @@ impl Sweep {
     pub(super) fn new(reading: Reading, complete: bool) -> Self {
         Self {
             reading,
-            purges: complete && reading.reason == DumpReason::Overrun,
-            cursor: Cursor::default(),
+            purges: complete && reading.finds_changes(),
+            walk: Walk::START,
             purged: 0,
         }
     }
@@ -74,13 +84,13 @@ impl Node {
         self.budget.jobs = false;
         self.step_sweep();
         self.step_bulk();
-        self.sender.repair(&mut self.internal, self.now);
+        self.mode.requeue(&mut self.ours, self.now);
         true
     }
 
     /// Whether something is left to be done that needs no further input.
     pub(super) fn has_work(&self) -> bool {
-        let sends = !self.blocked && self.sender.queue.len() > 0;
+        let sends = !self.blocked && self.mode.has_messages();
         let bulk_runs = self.bulk.is_some() && !self.bulk_waits();
         let commit_runs = self
             .commit
@@ -91,12 +101,12 @@ impl Node {
             || bulk_runs
             || commit_runs
             || self.sweep.is_some()
-            || self.repair_at().is_some_and(|at| at <= self.now)
+            || self.requeue_at().is_some_and(|at| at <= self.now)
     }
 
-    /// When what fell out of the resend queue may be queued again.
-    pub(super) fn repair_at(&self) -> Option<Instant> {
-        self.sender.repair_at(&self.internal)
+    /// When entries may be queued that nobody has touched.
+    pub(super) fn requeue_at(&self) -> Option<Instant> {
+        self.mode.requeue_at(&self.ours)
     }
 
     /// The peer wants a bulk. It gets one a second at most, however often it asks.
@@ -113,12 +123,19 @@ impl Node {
 
     /// Starts sending everything, or starts over.
     pub(super) fn start_bulk(&mut self) {
+        if !self.mode.has_bulks() {
+            return;
+        }
+        if self.bypasses() {
+            self.read_kernel(DumpReason::Bulk);
+            return;
+        }
         self.notice(Notice::BulkStarted);
         match &mut self.bulk {
-            Some(bulk) => bulk.again = bulk.cursor != Cursor::default(),
+            Some(bulk) => bulk.again = bulk.walk != Walk::START,
             None => {
                 self.bulk = Some(Bulk {
-                    cursor: Cursor::default(),
+                    walk: Walk::START,
                     queued: 0,
                     again: false,
                 });
@@ -130,7 +147,7 @@ impl Node {
     /// be, what is not read yet would be missing in it.
     fn bulk_waits(&self) -> bool {
         let reading = self.reading.is_some() || self.reading_wanted.is_some();
-        reading || self.sender.queue.len() >= BULK_QUEUE_LEN_MAX
+        reading || self.mode.queue().len() >= BULK_QUEUE_LEN_MAX
     }
 
     fn step_bulk(&mut self) {
@@ -140,33 +157,28 @@ impl Node {
         let Some(mut bulk) = self.bulk.take() else {
             return;
         };
-        let Some((slots, next)) = self.internal.walk(bulk.cursor, BULK_STEP) else {
+        let Some((names, next)) = self.ours.walk(bulk.walk, BULK_STEP) else {
             self.end_bulk(bulk);
             return;
         };
-        for slot in slots {
-            if self.is_live(slot) {
+        for name in names {
+            if self.ours.is_live(name) {
                 bulk.queued += 1;
-                self.sender.announce(&mut self.internal, slot);
+                self.announce(name);
             }
         }
-        bulk.cursor = next;
+        bulk.walk = next;
         self.bulk = Some(bulk);
     }
 
     fn end_bulk(&mut self, mut bulk: Bulk) {
         if bulk.again {
             bulk.again = false;
-            bulk.cursor = Cursor::default();
+            bulk.walk = Walk::START;
             self.bulk = Some(bulk);
         } else {
             self.notice(Notice::BulkDone(bulk.queued));
         }
-    }
-
-    fn is_live(&self, slot: Slot) -> bool {
-        let tracked = self.internal.table.get(slot);
-        tracked.is_some_and(|tracked| tracked.life != Life::Dead)
     }
 
     /// Asks the caller for the kernel's table.
@@ -174,10 +186,11 @@ impl Node {
         if reason == DumpReason::Overrun {
             self.notice(Notice::KernelResyncStarted);
         }
-        if reason != DumpReason::Startup {
-            self.stats.count(Counter::KernelResyncs);
+        match reason {
+            DumpReason::Request | DumpReason::Overrun => self.stats.count(Counter::KernelResyncs),
+            DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk => {}
         }
-        self.internal.begin_reading();
+        self.ours.begin_reading();
         self.reading = Some(Reading { reason, seen: 0 });
         self.actions.push_back(Action::Dump(reason));
     }
@@ -186,18 +199,18 @@ impl Node {
         let Some(mut sweep) = self.sweep.take() else {
             return;
         };
-        let Some((slots, next)) = self.internal.walk(sweep.cursor, SWEEP_STEP) else {
+        let Some((names, next)) = self.ours.walk(sweep.walk, SWEEP_STEP) else {
             self.end_sweep(&sweep);
             return;
         };
-        for slot in slots {
-            if sweep.purges && self.internal.is_vanished(slot) {
+        for name in names {
+            if sweep.purges && self.ours.is_vanished(name) {
                 sweep.purged += 1;
-                self.on_vanished(slot);
+                self.on_vanished(name);
             }
-            self.internal.bury(slot);
+            self.ours.bury(name);
         }
-        sweep.cursor = next;
+        sweep.walk = next;
         self.sweep = Some(sweep);
     }
 
@@ -219,7 +232,7 @@ impl Node {
         if self.budget.ops == 0 {
             return None;
         }
-        let next = commit.next(&self.external, self.now, self.next_op);
+        let next = commit.next(&self.theirs.flows, self.now, self.next_op);
         match next {
             Next::Op(..) => {
                 self.budget.ops -= 1;

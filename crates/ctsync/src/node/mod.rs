@@ -19,16 +19,18 @@ mod timers;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::cache::{External, HashKey, Internal, View};
+use crate::cache::ours::Ours;
+use crate::cache::theirs::Theirs;
+use crate::cache::{HashKey, View};
 use crate::commit::{Commit, Next, Refused};
-use crate::config::{Config, ModeConfig};
+use crate::config::{Config, InternalCache, ModeConfig};
 use crate::convert::Presence;
 use crate::input::{ChannelId, ClientId, DumpReason, Input, OpId};
-use crate::mode::ftfw::ALIVE_INTERVAL;
-use crate::mode::ftfw::receiver::Receiver;
-use crate::mode::ftfw::sender::{Building, Packed, Sender};
+use crate::mode::outbox::Building;
+use crate::mode::peers::Source;
+use crate::mode::{ALIVE_INTERVAL, Mode};
 use crate::output::{CommitReport, Notice, Output};
-use crate::queue::{Item, ResendQueue, TransmitQueue};
+use crate::queue::{Item, ResendQueue};
 use crate::seq::Seq;
 use crate::stats::{Counter, Gauges, Stats};
 use crate::time::Instant;
@@ -88,11 +90,13 @@ pub struct Node {
     now: Instant,
     budget: Budget,
     stats: Stats,
-    internal: Internal,
-    external: External,
-    sender: Sender,
-    receiver: Receiver,
+    ours: Ours,
+    theirs: Theirs,
+    mode: Mode,
     timers: Timers,
+    hash_key: HashKey,
+    /// What a mode wants told, on its way to the actions.
+    notices: Vec<Notice>,
     actions: VecDeque<Action>,
     datagram: Vec<u8>,
     blocked: bool,
@@ -108,16 +112,15 @@ pub struct Node {
 impl Node {
     /// A node that starts now. It begins by reading the kernel's table.
     pub fn new(config: Config, now: Instant) -> Self {
-        let (resend_queue_len_max, ack_window) = match config.mode {
+        let resend_len_max = match config.mode {
             ModeConfig::Ftfw {
                 resend_queue_len_max,
-                ack_window,
-            } => (resend_queue_len_max, ack_window),
-            ModeConfig::Notrack | ModeConfig::Alarm { .. } => (1, 300),
+                ..
+            } => resend_queue_len_max,
+            ModeConfig::Notrack | ModeConfig::Alarm { .. } => 0,
         };
         let hash_key = HashKey(config.hash_key);
         let len_max = config.cache_len_max;
-        let resend = ResendQueue::new(config.first_seq, resend_queue_len_max);
         let mut node = Self {
             presence: Presence {
                 tcp_window_tracking: config.tcp_window_tracking,
@@ -126,11 +129,12 @@ impl Node {
             now,
             budget: Budget::ROUND,
             stats: Stats::default(),
-            internal: Internal::new(hash_key, len_max, resend_queue_len_max),
-            external: External::new(hash_key, len_max),
-            sender: Sender::new(config.first_seq, TransmitQueue::default(), resend),
-            receiver: Receiver::new(ack_window),
-            timers: Timers::new(now),
+            ours: Ours::new(hash_key, len_max, resend_len_max),
+            theirs: Theirs::new(hash_key, len_max),
+            mode: Mode::new(&config, now),
+            timers: Timers::new(now, &config),
+            hash_key,
+            notices: Vec::new(),
             actions: VecDeque::new(),
             datagram: Vec::new(),
             blocked: false,
@@ -142,8 +146,10 @@ impl Node {
             reading_wanted: None,
             config,
         };
-        node.read_kernel(DumpReason::Startup);
-        if node.config.startup_resync {
+        if node.config.internal_cache == InternalCache::Keep {
+            node.read_kernel(DumpReason::Startup);
+        }
+        if node.config.startup_resync && node.mode.has_bulks() {
             node.begin_startup_resync();
         }
         node
@@ -159,7 +165,11 @@ impl Node {
             Input::Overrun => self.on_overrun(),
             Input::Dumped(flow) => self.on_dumped(&flow),
             Input::DumpDone { complete } => self.on_dump_done(complete),
-            Input::Datagram { bytes, .. } => self.on_datagram(bytes),
+            Input::Datagram {
+                channel,
+                peer,
+                bytes,
+            } => self.on_datagram(Source { channel, peer }, bytes),
             Input::Request(request) => self.on_request(request),
             Input::OpRefused { op, refusal } => {
                 if let Some(commit) = &mut self.commit {
@@ -183,7 +193,7 @@ impl Node {
                     Action::Dump(reason) => Output::Dump(reason),
                     Action::FlushKernel => Output::FlushKernel,
                     Action::CommitRefused(refused) => Output::CommitRefused {
-                        flow: refused.flow(&self.external),
+                        flow: refused.flow(&self.theirs.flows),
                         refusal: refused.refusal,
                     },
                     Action::CommitDone(client, report) => Output::CommitDone { client, report },
@@ -199,7 +209,12 @@ impl Node {
                 Some(Next::Op(op, step)) => {
                     return Some(Output::Kernel {
                         op,
-                        action: Commit::kernel_op(&self.external, step, self.presence, self.now),
+                        action: Commit::kernel_op(
+                            &self.theirs.flows,
+                            step,
+                            self.presence,
+                            self.now,
+                        ),
                     });
                 }
                 Some(Next::Done(report)) => {
@@ -231,24 +246,26 @@ impl Node {
     /// Sizes at this moment.
     pub fn gauges(&self) -> Gauges {
         let controls = |(_, item): &(Seq, Item)| matches!(item, Item::Control(_));
-        let resend = &self.sender.resend;
+        let (queue, resend) = (self.mode.queue(), self.mode.resend());
+        let resend_controls = resend.map_or(0, |it| it.iter().filter(controls).count());
         Gauges {
-            internal_live: self.internal.live(),
-            internal_len: self.internal.table.len(),
-            external_len: self.external.table.len(),
-            transmit_queue_len: self.sender.queue.len(),
-            resend_queue_len: resend.len(),
-            resend_queue_len_max: resend.len_max(),
-            control_len: self.sender.queue.control_len() + resend.iter().filter(controls).count(),
-            given_up_len: self.internal.given_up,
+            internal_live: self.ours.flows.live(),
+            internal_len: self.ours.flows.table.len(),
+            external_len: self.theirs.flows.table.len(),
+            transmit_queue_len: queue.len(),
+            resend_queue_len: resend.map_or(0, ResendQueue::len),
+            resend_queue_len_max: resend.map_or(0, ResendQueue::len_max),
+            control_len: queue.control_len() + resend_controls,
+            given_up_len: self.ours.given_up(),
         }
     }
 
     /// The messages that the peer has not acknowledged, oldest first.
     pub fn resend_queue(&self) -> impl Iterator<Item = QueuedMessage> + '_ {
-        self.sender
-            .resend
-            .iter()
+        let resend = self.mode.resend();
+        resend
+            .into_iter()
+            .flat_map(ResendQueue::iter)
             .map(|(seq, item)| QueuedMessage { seq, item })
     }
 
@@ -260,12 +277,12 @@ impl Node {
 
     /// The flows of our kernel.
     pub const fn internal(&self) -> View<'_> {
-        View::internal(&self.internal)
+        View::internal(&self.ours.flows)
     }
 
     /// The flows of the peer.
     pub const fn external(&self) -> View<'_> {
-        View::external(&self.external)
+        View::external(&self.theirs.flows)
     }
 
     /// Builds the next datagram, if there is something to send.
@@ -279,13 +296,9 @@ impl Node {
             presence: self.presence,
             len_max: self.payload_len_max(),
         };
-        let (internal, stats) = (&mut self.internal, &mut self.stats);
+        let (ours, stats) = (&mut self.ours, &mut self.stats);
         let before = stats.get(Counter::ResendNoSpace);
-        while self
-            .sender
-            .pack(internal, &building, stats, &mut self.datagram)
-            == Packed::Message
-        {}
+        while self.mode.pack(ours, &building, stats, &mut self.datagram) {}
         if stats.get(Counter::ResendNoSpace) != before {
             self.notice_full(Full::ResendQueue);
         }
@@ -301,6 +314,15 @@ impl Node {
         if self.actions.len() < NOTICES_MAX {
             self.actions.push_back(Action::Notice(notice));
         }
+    }
+
+    /// Passes on what the mode wants told.
+    fn tell_notices(&mut self) {
+        let mut notices = core::mem::take(&mut self.notices);
+        for notice in notices.drain(..) {
+            self.notice(notice);
+        }
+        self.notices = notices;
     }
 
     fn set_blocked(&mut self, channel: ChannelId, blocked: bool) {

@@ -5,10 +5,10 @@
 
 use super::{Action, Node};
 use crate::commit::Commit;
+use crate::config::ExternalCache;
 use crate::input::{ClientId, DumpReason, Request};
 use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
-use crate::wire::Control;
 
 impl Node {
     /// A client asks for something.
@@ -19,7 +19,7 @@ impl Node {
             Request::FlushExternal => self.flush_external(),
             Request::FlushCaches => self.flush_caches(),
             Request::FlushKernel => self.flush_kernel(false),
-            Request::ResyncKernel => self.read_kernel(DumpReason::Request),
+            Request::ResyncKernel => self.resync_kernel(),
             Request::SendBulk => self.start_bulk(),
             Request::RequestBulk => self.request_bulk(),
             Request::SchedulePurge => self.schedule_purge(),
@@ -28,8 +28,17 @@ impl Node {
 
     /// Asks the peer for all of its flows.
     pub(super) fn request_bulk(&mut self) {
-        self.notice(Notice::ResyncRequested);
-        self.sender.say(Control::Resync, &mut self.stats);
+        if self.mode.request_bulk(&mut self.stats) {
+            self.notice(Notice::ResyncRequested);
+        }
+    }
+
+    fn resync_kernel(&mut self) {
+        if self.bypasses() {
+            self.notice(Notice::UnsupportedWithoutCache);
+        } else {
+            self.read_kernel(DumpReason::Request);
+        }
     }
 
     /// Empties the kernel's table.
@@ -41,12 +50,19 @@ impl Node {
 
     /// Forgets our flows; the peer is not told.
     pub(super) fn clear_internal(&mut self) {
-        self.sender.forget_flows();
-        self.internal.clear(&mut self.stats);
+        self.mode.forget_entries();
+        self.ours.flows.clear(&mut self.stats);
+        self.ours.clear_expectations(&mut self.stats);
     }
 
     fn start_commit(&mut self, client: ClientId) {
         self.timers.purge_at = None;
+        if self.config.external_cache == ExternalCache::Inject {
+            // The kernel has all of it.
+            self.actions
+                .push_back(Action::CommitDone(client, CommitReport::default()));
+            return;
+        }
         if self.commit.is_some() {
             self.notice(Notice::CommitInProgress);
             self.actions
@@ -57,6 +73,11 @@ impl Node {
     }
 
     fn flush_internal(&mut self) {
+        if self.bypasses() {
+            // Stock empties the kernel's table instead.
+            self.notice(Notice::UnsupportedWithoutCache);
+            return;
+        }
         self.timers.purge_at = None;
         self.notice(Notice::CachesFlushed {
             internal: true,
@@ -73,7 +94,7 @@ impl Node {
             internal: false,
             external: true,
         });
-        self.external.clear(&mut self.stats);
+        self.theirs.flows.clear(&mut self.stats);
     }
 
     fn flush_caches(&mut self) {
@@ -86,7 +107,7 @@ impl Node {
             external: true,
         });
         self.clear_internal();
-        self.external.clear(&mut self.stats);
+        self.theirs.flows.clear(&mut self.stats);
     }
 
     /// What a commit is writing must not be forgotten under it.

@@ -1,16 +1,16 @@
 //! What happens by itself when its time has come.
 //!
-//! Each time that is waited for is a field of [`Timers`] or belongs to the sender or the receiver;
+//! Each time that is waited for is a field of [`Timers`] or belongs to the mode;
 //! [`Node::next_timer`] names the earliest, [`Node::run_timers`] does what is due.
 
 use core::time::Duration;
 
 use super::Node;
+use crate::config::Config;
 use crate::input::DumpReason;
-use crate::mode::ftfw::ALIVE_INTERVAL;
+use crate::mode::{ALIVE_INTERVAL, Scene, Signals};
 use crate::output::Notice;
 use crate::time::Instant;
-use crate::wire::Control;
 
 /// First wait for an answer to the request for a bulk at start; doubled each time.
 const STARTUP_RESYNC_WAIT: Duration = Duration::from_secs(2);
@@ -52,6 +52,7 @@ pub(super) enum Full {
     Internal,
     External,
     ResendQueue,
+    Bypass,
 }
 
 /// All times that are waited for.
@@ -59,6 +60,8 @@ pub(super) enum Full {
 pub(super) struct Timers {
     /// Silence has lasted long enough.
     pub(super) alive_at: Instant,
+    /// The kernel's table is to be read since events are not followed.
+    poll_at: Option<Instant>,
     /// The kernel's table is to be read again since events were lost.
     pub(super) resync_at: Option<Instant>,
     /// The kernel's table is to be emptied, as a client asked (`-t`).
@@ -70,20 +73,21 @@ pub(super) struct Timers {
     startup_resync: Option<StartupResync>,
     heard: Option<Heard>,
     /// Before this time no notice of the kind is given again, in the order of [`Full`].
-    silent_until: [Instant; 3],
+    silent_until: [Instant; 4],
 }
 
 impl Timers {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, config: &Config) -> Self {
         Self {
             alive_at: now + ALIVE_INTERVAL,
+            poll_at: config.poll.map(|poll| now + poll),
             resync_at: None,
             purge_at: None,
             peer_bulk_at: None,
             peer_bulk_wanted: false,
             startup_resync: None,
             heard: None,
-            silent_until: [Instant::default(); 3],
+            silent_until: [Instant::default(); 4],
         }
     }
 }
@@ -92,14 +96,15 @@ impl Node {
     /// The next time that something happens by itself.
     pub(super) fn next_timer(&self) -> Option<Instant> {
         [
-            Some(self.timers.alive_at),
-            self.receiver.ack_at().filter(|_| !self.blocked),
-            self.sender.stale_at(),
+            Some(self.timers.alive_at).filter(|_| self.mode.gives_signs_of_life()),
+            self.mode.ack_at().filter(|_| !self.blocked),
+            self.mode.next_timer(),
+            self.timers.poll_at,
             self.timers.resync_at,
             self.timers.purge_at,
             self.timers.startup_resync.map(|it| it.at),
             self.silent_at(),
-            self.repair_at(),
+            self.requeue_at(),
             self.timers
                 .peer_bulk_at
                 .filter(|_| self.timers.peer_bulk_wanted),
@@ -116,12 +121,15 @@ impl Node {
         if self.timers.alive_at <= now {
             self.on_alive_due();
         }
-        if !self.blocked && due(self.receiver.ack_at()) {
-            self.acknowledge();
+        if !self.blocked && due(self.mode.ack_at()) {
+            self.mode.acknowledge(&mut self.stats);
         }
-        if due(self.sender.stale_at()) {
-            self.sender
-                .on_stale(&mut self.internal, now, &mut self.stats);
+        if due(self.mode.next_timer()) {
+            self.run_mode_timers();
+        }
+        if due(self.timers.poll_at) {
+            self.timers.poll_at = self.config.poll.map(|poll| now + poll);
+            self.poll_kernel();
         }
         if due(self.timers.resync_at) {
             self.timers.resync_at = None;
@@ -143,8 +151,23 @@ impl Node {
         }
     }
 
-    /// When the peer is to be called silent.
+    fn run_mode_timers(&mut self) {
+        let mut signals = Signals::default();
+        self.mode.run_timers(&mut Scene {
+            now: self.now,
+            ours: &mut self.ours,
+            stats: &mut self.stats,
+            notices: &mut self.notices,
+            signals: &mut signals,
+        });
+        self.tell_notices();
+    }
+
+    /// When the peer is to be called silent. In a mode without signs of life silence means nothing.
     fn silent_at(&self) -> Option<Instant> {
+        if !self.mode.gives_signs_of_life() {
+            return None;
+        }
         let heard = self.timers.heard.filter(|heard| !heard.silent)?;
         Some(heard.at + PEER_SILENT_AFTER)
     }
@@ -173,20 +196,10 @@ impl Node {
     /// blocked gets neither, nor one that has messages waiting.
     fn on_alive_due(&mut self) {
         self.timers.alive_at = self.now + ALIVE_INTERVAL;
-        if self.blocked || self.sender.queue.len() > 0 {
+        if self.blocked || self.mode.has_messages() {
             return;
         }
-        if !self.acknowledge() {
-            self.sender.say(Control::Alive, &mut self.stats);
-        }
-    }
-
-    fn acknowledge(&mut self) -> bool {
-        let Some(range) = self.receiver.close() else {
-            return false;
-        };
-        self.sender.say(Control::Ack(range), &mut self.stats);
-        true
+        self.mode.on_silence(&mut self.stats);
     }
 
     /// Asks the peer for a bulk, and again until something comes.
@@ -205,7 +218,7 @@ impl Node {
         let Some(mut resync) = self.timers.startup_resync.take() else {
             return;
         };
-        if resync.answered && !self.sender.resync_is_pending() {
+        if resync.answered && !self.mode.bulk_request_is_pending() {
             return;
         }
         self.request_bulk();
@@ -220,14 +233,14 @@ impl Node {
     /// Flows of the peer arrive. Before it has greeted us they need not be the answer.
     pub(super) fn note_flows(&mut self) {
         if let Some(resync) = &mut self.timers.startup_resync {
-            resync.answered |= self.sender.is_greeted();
+            resync.answered |= self.mode.is_greeted();
         }
     }
 
     /// Messages of the peer were lost.
     pub(super) fn note_gap(&mut self) {
         if let Some(resync) = &mut self.timers.startup_resync {
-            resync.gap |= !self.sender.is_greeted();
+            resync.gap |= !self.mode.is_greeted();
         }
     }
 
@@ -241,11 +254,12 @@ impl Node {
 
     /// Tells that something is full, once a minute.
     pub(super) fn notice_full(&mut self, full: Full) {
-        let [internal, external, resend] = &mut self.timers.silent_until;
+        let [internal, external, resend, bypass] = &mut self.timers.silent_until;
         let (silent_until, notice) = match full {
             Full::Internal => (internal, Notice::CacheFull { internal: true }),
             Full::External => (external, Notice::CacheFull { internal: false }),
             Full::ResendQueue => (resend, Notice::ResendQueueFull),
+            Full::Bypass => (bypass, Notice::EventsLost),
         };
         if self.now >= *silent_until {
             *silent_until = self.now + NOTICE_INTERVAL;

@@ -292,7 +292,7 @@ fn resend_queue(node: &Node) -> Vec<String> {
     let show = |message: ctsync::QueuedMessage| {
         let seq = message.seq.0.wrapping_sub(FIRST);
         match message.item {
-            Item::Flow(_) => format!("object -> rel_seq:{seq}"),
+            Item::Entry(_) => format!("object -> rel_seq:{seq}"),
             Item::Control(it) => format!("control -> rel_seq:{seq} flags:{}", it.flag().0),
         }
     };

@@ -8,6 +8,7 @@
 //! asked for again. A HELLO that is dropped is not answered, so that the peer goes on saying it.
 
 use super::{ACK_DELAY_MAX, DATAGRAM_LIFE_MAX};
+use crate::mode::peers::Numbers;
 use crate::seq::Seq;
 use crate::time::Instant;
 use crate::wire::SeqRange;
@@ -111,6 +112,12 @@ pub(crate) struct Receiver {
     greeted_at: Instant,
     former: Option<Former>,
     run: Option<Run>,
+}
+
+impl Numbers for Receiver {
+    fn last(&self) -> Option<Seq> {
+        self.last
+    }
 }
 
 impl Receiver {

@@ -9,9 +9,8 @@
 use core::time::Duration;
 
 use super::sender::{Resync, Sender};
-use crate::cache::Cursor;
-use crate::cache::internal::Internal;
-use crate::cache::tracked::{Place, Tracked};
+use crate::cache::ours::{Ours, Walk};
+use crate::cache::tracked::Place;
 use crate::queue::Item;
 use crate::time::Instant;
 use crate::wire::Control;
@@ -26,7 +25,7 @@ const STEP: u32 = 4096;
 #[derive(Debug)]
 pub(super) struct Repair {
     /// Within the cache; a search that has met the end begins anew.
-    cursor: Cursor,
+    walk: Walk,
     /// The next filling begins then at the earliest.
     at: Instant,
 }
@@ -34,7 +33,7 @@ pub(super) struct Repair {
 impl Repair {
     pub(super) const fn new() -> Self {
         Self {
-            cursor: Cursor::START,
+            walk: Walk::START,
             at: Instant(0),
         }
     }
@@ -42,34 +41,32 @@ impl Repair {
 
 impl Sender {
     /// When something that fell out may be queued again, if there is something.
-    pub(crate) fn repair_at(&self, cache: &Internal) -> Option<Instant> {
+    pub(crate) fn repair_at(&self, ours: &Ours) -> Option<Instant> {
         let resync = matches!(self.resync, Resync::GivenUp(_));
-        let wanted = (cache.given_up > 0 || resync) && self.repair_room() > 0;
+        let wanted = (ours.given_up() > 0 || resync) && self.repair_room() > 0;
         wanted.then_some(self.repair.at)
     }
 
     /// Queues again what fell out, as much as there is room for. One step of a search.
-    pub(crate) fn repair(&mut self, cache: &mut Internal, now: Instant) {
-        if self.repair_at(cache).is_none_or(|at| at > now) {
+    pub(crate) fn repair(&mut self, ours: &mut Ours, now: Instant) {
+        if self.repair_at(ours).is_none_or(|at| at > now) {
             return;
         }
         if matches!(self.resync, Resync::GivenUp(_)) {
             self.requeue_control(Item::Control(Control::Resync));
         }
-        if cache.given_up == 0 {
+        if ours.given_up() == 0 {
             self.repair.at = now + INTERVAL;
             return;
         }
         let mut room = self.repair_room();
-        let cursor = self.repair.cursor;
-        let Some((slots, next)) = cache.walk(cursor, STEP) else {
-            self.repair.cursor = Cursor::START;
+        let Some((names, next)) = ours.walk(self.repair.walk, STEP) else {
+            self.repair.walk = Walk::START;
             self.repair.at = now + INTERVAL;
             return;
         };
-        for slot in slots {
-            let given_up = |tracked: &Tracked| tracked.place == Place::GivenUp;
-            if !cache.table.get(slot).is_some_and(given_up) {
+        for name in names {
+            if ours.place(name) != Some(Place::GivenUp) {
                 continue;
             }
             if room == 0 {
@@ -77,14 +74,14 @@ impl Sender {
                 self.repair.at = now + INTERVAL;
                 return;
             }
-            self.announce(cache, slot);
+            self.announce(ours, name);
             room -= 1;
         }
-        self.repair.cursor = next;
+        self.repair.walk = next;
     }
 
     fn repair_room(&self) -> usize {
         let half = (self.resend.len_max() / 2).max(1);
-        half.saturating_sub(self.resend.flows_len() + self.queue.len())
+        half.saturating_sub(self.resend.entries_len() + self.outbox.queue.len())
     }
 }

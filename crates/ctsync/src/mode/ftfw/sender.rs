@@ -12,16 +12,13 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::cache::internal::Internal;
-use crate::cache::tracked::{Life, Place, Tracked};
-use crate::cache::{Cursor, Slot};
-use crate::convert::Presence;
-use crate::queue::{Item, ResendQueue, TransmitQueue};
+use crate::cache::ours::{Name, Ours};
+use crate::mode::outbox::{Building, Outbox, Packed};
+use crate::queue::{Item, ResendQueue};
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
 use crate::wire::{Control, Flags, SeqRange};
-use flow::EventKind;
 
 use super::DATAGRAM_LIFE_MAX;
 use super::repair::Repair;
@@ -55,26 +52,6 @@ pub(super) enum Resync {
     GivenUp(Seq),
 }
 
-/// What became of an attempt to put one more message into a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packed {
-    /// It is in.
-    Message,
-    /// Nothing waits.
-    Empty,
-    /// It does not fit any more.
-    Full,
-}
-
-/// What a message is built with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Building {
-    pub(crate) now: Instant,
-    pub(crate) presence: Presence,
-    /// A datagram stays below this length (stock never fills the last byte).
-    pub(crate) len_max: usize,
-}
-
 /// The unacknowledged messages that time is running for.
 #[derive(Clone, Copy, Debug)]
 struct Stale {
@@ -86,10 +63,9 @@ struct Stale {
 /// What we tell the peer.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    next: Seq,
+    pub(crate) outbox: Outbox,
     greeting: Greeting,
     owes_hello_back: bool,
-    pub(crate) queue: TransmitQueue,
     pub(crate) resend: ResendQueue,
     /// Highest number that the peer has shown to know.
     known_to_peer: Option<Seq>,
@@ -101,13 +77,12 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    pub(crate) const fn new(first: Seq, queue: TransmitQueue, resend: ResendQueue) -> Self {
+    pub(crate) fn new(first: Seq, resend_len_max: usize) -> Self {
         Self {
-            next: first,
+            outbox: Outbox::new(first),
             greeting: Greeting::Init,
             owes_hello_back: false,
-            queue,
-            resend,
+            resend: ResendQueue::new(first, resend_len_max),
             known_to_peer: None,
             stale: None,
             repair: Repair::new(),
@@ -116,39 +91,17 @@ impl Sender {
         }
     }
 
-    /// The flow's present state is to be sent.
-    pub(crate) fn announce(&mut self, cache: &mut Internal, slot: Slot) {
-        match cache.enqueue(slot) {
-            Some((Place::Sent, seq)) => {
-                self.resend.take(seq);
-                self.queue.push_flow(slot);
-            }
-            Some((Place::Idle | Place::GivenUp, _)) => self.queue.push_flow(slot),
-            Some((Place::Queued, _)) | None => {}
-        }
-    }
-
-    /// The flow's state is not to be sent any more, wherever it stands.
-    pub(crate) fn withdraw(&mut self, cache: &mut Internal, slot: Slot) {
-        if let Some((Place::Sent, seq)) = cache.dequeue(slot) {
+    /// The entry's present state is to be sent.
+    pub(crate) fn announce(&mut self, ours: &mut Ours, name: Name) {
+        if let Some(seq) = self.outbox.announce(ours, name) {
             self.resend.take(seq);
         }
-        self.compact(cache);
     }
 
-    /// Withdrawn flows leave their names in the transmit queue; when those outnumber the flows, the
-    /// queue is made anew from the cache.
-    fn compact(&mut self, cache: &Internal) {
-        let worth_it = cache.table.len().saturating_mul(2).max(4096);
-        if self.queue.len() <= worth_it {
-            return;
-        }
-        self.queue.retain(false, |_| true);
-        let (slots, _) = cache.walk(Cursor::default(), u32::MAX).unzip();
-        for slot in slots.into_iter().flatten() {
-            if queued(cache, slot).is_some() {
-                self.queue.push_flow(slot);
-            }
+    /// The entry's state is not to be sent any more, wherever it stands.
+    pub(crate) fn withdraw(&mut self, ours: &mut Ours, name: Name) {
+        if let Some(seq) = self.outbox.withdraw(ours, name) {
+            self.resend.take(seq);
         }
     }
 
@@ -160,9 +113,7 @@ impl Sender {
             }
             self.resync = Resync::Queued;
         }
-        if !self.queue.push_control(control) {
-            stats.count(Counter::TransmitNoSpace);
-        }
+        self.outbox.say(control, stats);
     }
 
     /// Whether the peer has not yet acknowledged our request for a bulk.
@@ -195,7 +146,7 @@ impl Sender {
     /// Acknowledgements and requests meant for its former life would be taken for those of the new
     /// one if its numbers went back. A peer that greets again and again is not believed each time:
     /// what it then misses is found by the numbers it acknowledges.
-    pub(crate) fn on_greeting(&mut self, cache: &mut Internal, now: Instant, went_back: bool) {
+    pub(crate) fn on_greeting(&mut self, ours: &mut Ours, now: Instant, went_back: bool) {
         let recent = |at: Instant| now.since(at) < DATAGRAM_LIFE_MAX;
         if self.greeted_at.is_some_and(recent) {
             return;
@@ -207,27 +158,30 @@ impl Sender {
             Control::Resync | Control::Alive => true,
         };
         if went_back {
-            self.queue.retain(true, worth_keeping);
+            self.outbox.queue.retain(|item| match item {
+                Item::Entry(_) => true,
+                Item::Control(control) => worth_keeping(control),
+            });
         }
         let mut walk = self.resend.all();
         while let Some(item) = self.resend.take_next(&mut walk) {
             match item {
                 Item::Control(control) if !worth_keeping(&control) => {}
-                Item::Control(_) | Item::Flow(_) => self.requeue(cache, item),
+                Item::Control(_) | Item::Entry(_) => self.requeue(ours, item),
             }
         }
         self.stale = None;
     }
 
     /// The peer has these messages. `false` if it cannot know what it says.
-    pub(crate) fn on_ack(&mut self, cache: &mut Internal, now: Instant, range: SeqRange) -> bool {
-        if !self.is_greeted() || !range.to.is_before(self.next) {
+    pub(crate) fn on_ack(&mut self, ours: &mut Ours, now: Instant, range: SeqRange) -> bool {
+        if !self.is_greeted() || !range.to.is_before(self.outbox.next) {
             return false;
         }
         let mut walk = self.resend.covered(range);
         while let Some(item) = self.resend.take_next(&mut walk) {
-            if let Item::Flow(slot) = item {
-                cache.acknowledged(slot);
+            if let Item::Entry(name) = item {
+                ours.acknowledged(name);
             }
         }
         if let Resync::Sent(seq) | Resync::GivenUp(seq) = self.resync {
@@ -243,7 +197,7 @@ impl Sender {
     /// known by then. `false` if the peer cannot know what it says.
     pub(crate) fn on_nack(
         &mut self,
-        cache: &mut Internal,
+        ours: &mut Ours,
         now: Instant,
         range: SeqRange,
         stats: &mut Stats,
@@ -254,9 +208,9 @@ impl Sender {
         let mut walk = self.resend.covered(range);
         while let Some(item) = self.resend.take_next(&mut walk) {
             stats.count(Counter::MessagesResent);
-            self.requeue(cache, item);
+            self.requeue(ours, item);
         }
-        if range.to.is_before(self.next) {
+        if range.to.is_before(self.outbox.next) {
             self.note_known(now, range.to);
         }
         true
@@ -268,7 +222,7 @@ impl Sender {
     }
 
     /// Sends again what was unacknowledged when the time began and still is.
-    pub(crate) fn on_stale(&mut self, cache: &mut Internal, now: Instant, stats: &mut Stats) {
+    pub(crate) fn on_stale(&mut self, ours: &mut Ours, now: Instant, stats: &mut Stats) {
         let Some(Stale { through, .. }) = self.stale.take() else {
             return;
         };
@@ -278,7 +232,7 @@ impl Sender {
         let mut walk = self.resend.covered(SeqRange { from, to: through });
         while let Some(item) = self.resend.take_next(&mut walk) {
             stats.count(Counter::MessagesResent);
-            self.requeue(cache, item);
+            self.requeue(ours, item);
         }
         self.watch(now);
     }
@@ -286,49 +240,23 @@ impl Sender {
     /// Puts the next message into a datagram.
     pub(crate) fn pack(
         &mut self,
-        cache: &mut Internal,
+        ours: &mut Ours,
         building: &Building,
         stats: &mut Stats,
         out: &mut Vec<u8>,
     ) -> Packed {
-        let start = out.len();
-        while let Some(item) = self.queue.front() {
-            let kept = match item {
-                Item::Control(control) => {
-                    control.encode(self.flags(), self.next, out);
-                    // Nobody misses a sign of life.
-                    (control != Control::Alive).then_some(item)
-                }
-                Item::Flow(slot) => {
-                    let Some(tracked) = queued(cache, slot) else {
-                        self.queue.pop();
-                        continue;
-                    };
-                    self.encode_flow(tracked, building, out);
-                    Some(item)
-                }
-            };
-            if out.len() < building.len_max {
-                self.queue.pop();
-                self.sent(cache, kept, stats);
-                return Packed::Message;
-            }
-            out.truncate(start);
-            if start > 0 {
-                return Packed::Full;
-            }
-            self.queue.pop();
-            stats.count(Counter::MessagesTooLong);
-            if let Item::Flow(slot) = item {
-                cache.acknowledged(slot);
-            }
+        let flags = self.flags();
+        let packed = self.outbox.pack(ours, building, flags, stats, out);
+        if let Packed::Message(item, seq) = packed {
+            self.sent(ours, item, seq, stats);
         }
-        Packed::Empty
+        packed
     }
 
-    /// Forgets all flows; the cache is emptied too.
-    pub(crate) fn forget_flows(&mut self) {
-        self.queue.retain(false, |_| true);
+    /// Forgets all entries; the caches are emptied too.
+    pub(crate) fn forget_entries(&mut self) {
+        let is_control = |item: &Item| matches!(item, Item::Control(_));
+        self.outbox.queue.retain(is_control);
         let mut walk = self.resend.all();
         while let Some(item) = self.resend.take_next(&mut walk) {
             self.requeue_control(item);
@@ -346,38 +274,30 @@ impl Sender {
         flags
     }
 
-    fn encode_flow(&self, tracked: &Tracked, building: &Building, out: &mut Vec<u8>) {
-        let kind = match tracked.life {
-            Life::Dead => EventKind::Destroy,
-            Life::New | Life::Updated if tracked.announces_new() => EventKind::New,
-            Life::New | Life::Updated => EventKind::Update,
-        };
-        let message = tracked.entry.message(building.presence, building.now);
-        message.encode(kind, self.flags(), self.next, out);
-    }
-
-    /// Notes that the next number was used for this.
-    fn sent(&mut self, cache: &mut Internal, item: Option<Item>, stats: &mut Stats) {
-        stats.count(Counter::MessagesSent);
-        match item {
-            Some(Item::Flow(slot)) => {
-                if let Some(tracked) = cache.table.get_mut(slot) {
-                    tracked.sent(self.next);
-                }
+    /// Notes that this was sent under this number.
+    fn sent(&mut self, ours: &mut Ours, item: Item, seq: Seq, stats: &mut Stats) {
+        let kept = match item {
+            Item::Entry(name) => {
+                ours.sent(name, seq);
+                Some(item)
             }
-            Some(Item::Control(Control::Resync)) => self.resync = Resync::Sent(self.next),
-            Some(Item::Control(_)) | None => {}
-        }
+            Item::Control(Control::Resync) => {
+                self.resync = Resync::Sent(seq);
+                Some(item)
+            }
+            // Nobody misses a sign of life.
+            Item::Control(Control::Alive) => None,
+            Item::Control(Control::Ack(_) | Control::Nack(_)) => Some(item),
+        };
         if self.greeting == Greeting::Init {
             self.greeting = Greeting::Saying;
         }
         self.owes_hello_back = false;
-        self.next = self.next.next();
-        self.resend.push(item);
+        self.resend.push(kept);
         while let Some((seq, oldest)) = self.resend.pop_excess() {
             stats.count(Counter::ResendNoSpace);
             match oldest {
-                Item::Flow(slot) => cache.give_up(slot, stats),
+                Item::Entry(name) => ours.give_up(name, stats),
                 Item::Control(_) if self.resync == Resync::Sent(seq) => {
                     self.resync = Resync::GivenUp(seq);
                 }
@@ -388,11 +308,11 @@ impl Sender {
     }
 
     /// Moves what was in the resend queue back to the transmit queue.
-    fn requeue(&mut self, cache: &mut Internal, item: Item) {
+    fn requeue(&mut self, ours: &mut Ours, item: Item) {
         match item {
-            Item::Flow(slot) => {
-                if cache.enqueue(slot).is_some() {
-                    self.queue.push_flow(slot);
+            Item::Entry(name) => {
+                if ours.enqueue(name).is_some() {
+                    self.outbox.queue.push_entry(name);
                 }
             }
             Item::Control(_) => self.requeue_control(item),
@@ -405,7 +325,7 @@ impl Sender {
                 self.resync = Resync::Queued;
             }
             // One that finds no room is lost: as many others wait, and more of its kind follow.
-            self.queue.push_control(control);
+            self.outbox.queue.push_control(control);
         }
     }
 
@@ -431,10 +351,4 @@ impl Sender {
             });
         }
     }
-}
-
-/// The flow, if it still waits to be sent.
-fn queued(cache: &Internal, slot: Slot) -> Option<&Tracked> {
-    let tracked = cache.table.get(slot)?;
-    (tracked.place == Place::Queued).then_some(tracked)
 }
