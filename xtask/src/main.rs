@@ -12,6 +12,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod completions;
 mod demo;
 mod deny;
 mod golden;
@@ -53,7 +54,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "sim",
-        arguments: "[--scenario NAME|all] [--seeds N] [--from S] [--seed S [--trace]]",
+        arguments: "[--scenario NAME|all] [--seeds N] [--from S] [--seed S [--trace]] [--mode MODE] [--peers N] …",
         about: "random worlds for the replication core",
         run: sim::run,
     },
@@ -68,6 +69,12 @@ const VERBS: &[Verb] = &[
         arguments: "",
         about: "the house rules that no compiler checks",
         run: tidy::run,
+    },
+    Verb {
+        name: "completions",
+        arguments: "",
+        about: "write the completions of bash, zsh and fish anew",
+        run: completions::run,
     },
     Verb {
         name: "golden",
@@ -99,9 +106,9 @@ fn usage(wrong: &str) -> ExitCode {
     let rows = VERBS.iter().map(|verb| {
         let arguments = match verb.arguments {
             "" => String::new(),
-            arguments => format!("{:10}{arguments}\n", ""),
+            arguments => format!("{:14}{arguments}\n", ""),
         };
-        format!("  {:<8}{}\n{arguments}", verb.name, verb.about)
+        format!("  {:<12}{}\n{arguments}", verb.name, verb.about)
     });
     let list = format!("cargo xtask COMMAND\n\n{}", rows.collect::<String>());
     if matches!(wrong, "" | "help" | "-h" | "--help") {

@@ -18,6 +18,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/keepalived", "keepalived"),
     ("/usr/sbin/conntrack", "conntrack"),
     ("/usr/sbin/conntrackd", "conntrackd"),
+    ("/usr/bin/zsh", "zsh"),
+    ("/usr/bin/fish", "fish"),
 ];
 
 /// Installs those of the packages that are missing, and returns their names. `say` gets one line

@@ -23,7 +23,7 @@ const ARROWS: &[Arrows] = &[
     row("sim", &["flow", "ctsync"], &[]),
     // It knows the programs as processes only; its tests also try the kernel codec.
     row("testbed", &[], &["flow", "nfnetlink", "linux"]),
-    row("xtask", &["testbed", "sim", "conntrack"], &[]),
+    row("xtask", &["flow", "testbed", "sim", "conntrack"], &[]),
     row(
         "fuzz",
         &[
