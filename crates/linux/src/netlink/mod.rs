@@ -9,6 +9,7 @@ mod events;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nfnetlink::bpf::Program;
 use rustix::io::ioctl_fionbio;
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{
@@ -138,6 +139,20 @@ impl Socket {
                 .during("set reliable delivery of netlink socket")?;
         }
         Ok(())
+    }
+
+    /// Lets the kernel drop what this program rejects, before it is queued.
+    pub fn attach_filter(&self, program: &Program) -> Result<()> {
+        option::attach_filter(self.as_fd(), program.instructions())
+            .during("filter events in the kernel")
+    }
+
+    /// Receives everything again.
+    pub fn detach_filter(&self) -> Result<()> {
+        match option::detach_filter(self.as_fd()) {
+            Err(Errno::NOENT) => Ok(()),
+            result => result.during("end filtering of events in the kernel"),
+        }
     }
 
     /// Asks for a receive buffer of `bytes` and returns what the kernel granted: less than asked

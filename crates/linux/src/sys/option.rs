@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::{c_int, c_void, socklen_t};
+use nfnetlink::bpf::Instruction;
 use rustix::io::Errno;
 
 use super::{check, last_errno};
@@ -76,6 +77,44 @@ fn set(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> Resul
     // borrowed, hence open. The kernel only copies the value.
     let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, pointer, len) };
     check(result).map(drop)
+}
+
+/// Has the kernel run a program on each packet before it queues it (`SO_ATTACH_FILTER`); replaces
+/// the one before.
+pub(crate) fn attach_filter(socket: BorrowedFd<'_>, program: &[Instruction]) -> Result<(), Errno> {
+    let mut instructions: Vec<libc::sock_filter> = program
+        .iter()
+        .map(|instruction| libc::sock_filter {
+            code: instruction.code,
+            jt: instruction.jump_true,
+            jf: instruction.jump_false,
+            k: instruction.operand,
+        })
+        .collect();
+    let program = libc::sock_fprog {
+        len: u16::try_from(instructions.len()).map_err(|_| Errno::INVAL)?,
+        filter: instructions.as_mut_ptr(),
+    };
+    let len = option_len(size_of_val(&program));
+    let pointer = (&raw const program).cast::<c_void>();
+    // SAFETY: rustix has no SO_ATTACH_FILTER. `pointer` is valid for reads of `len` bytes, and
+    // `program.filter` for reads of `program.len` instructions: `instructions` lives until after
+    // the call. The kernel checks the program and copies it.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            pointer,
+            len,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Takes the program away again (`SO_DETACH_FILTER`); `ENOENT` if there is none.
+pub(crate) fn detach_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)
 }
 
 /// `SO_MEMINFO` of `asm-generic/socket.h`, which libc does not define.

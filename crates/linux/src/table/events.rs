@@ -13,11 +13,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use flow::Event;
+use flow::filter::EventFilter;
 use nfnetlink::nl::Messages;
-use nfnetlink::{Decoded, Malformed, ObjectMessage, UnknownAttributes, decode_event};
+use nfnetlink::{Decoded, Malformed, ObjectMessage, UnknownAttributes, bpf, decode_event};
 
 use crate::drain::Drained;
-use crate::error::{Result, SystemError};
+use crate::error::{Errno, Result, SystemError};
 use crate::netlink::{EventSocket, Groups, Incoming, MemoryInfo, Subsystem};
 use crate::table::Origins;
 
@@ -88,6 +89,15 @@ pub enum Notice<'a> {
     Malformed(Malformed),
 }
 
+/// Where events are filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filtering {
+    /// By the kernel: what does not pass is never queued.
+    InKernel,
+    /// Not by the kernel, for which the filter is too long: whoever reads the events has to.
+    ByReader,
+}
+
 /// What came of the wish for a larger receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
@@ -102,6 +112,8 @@ pub enum Growth {
 pub struct Events {
     socket: EventSocket,
     origins: Origins,
+    filter: EventFilter,
+    ignored_ports: Vec<u32>,
 }
 
 impl Events {
@@ -118,7 +130,12 @@ impl Events {
         for group in watch.groups() {
             socket.socket().join(group)?;
         }
-        Ok(Self { socket, origins })
+        Ok(Self {
+            socket,
+            origins,
+            filter: EventFilter::new(),
+            ignored_ports: Vec::new(),
+        })
     }
 
     /// Hands what has happened to `sink`: at most `limit` datagrams, each of which is one event.
@@ -138,6 +155,40 @@ impl Events {
             Incoming::Overrun => sink(Notice::Overrun),
             Incoming::Truncated => sink(Notice::Truncated),
         })
+    }
+
+    /// Has the kernel drop events of flows that do not pass; those that are queued already still
+    /// come. Its verdict is that of the filter, whoever asks it again loses nothing but time.
+    pub fn set_filter(&mut self, filter: EventFilter) -> Result<Filtering> {
+        self.filter = filter;
+        self.attach()
+    }
+
+    /// Has the kernel drop the events that these sockets cause, instead of what was ignored before.
+    /// Whoever changes the table through them then has to know by itself what has changed.
+    pub fn ignore_ports(&mut self, port_ids: &[u32]) -> Result<Filtering> {
+        self.ignored_ports = port_ids.to_vec();
+        self.attach()
+    }
+
+    fn attach(&self) -> Result<Filtering> {
+        let socket = self.socket.socket();
+        if self.filter == EventFilter::new() && self.ignored_ports.is_empty() {
+            socket.detach_filter()?;
+            return Ok(Filtering::InKernel);
+        }
+        let Ok(program) = bpf::compile(&self.filter, &self.ignored_ports) else {
+            socket.detach_filter()?;
+            return Ok(Filtering::ByReader);
+        };
+        match socket.attach_filter(&program) {
+            // More than the system lets a socket have (`net.core.optmem_max`).
+            Err(error) if error.errno == Errno::NOMEM => {
+                socket.detach_filter()?;
+                Ok(Filtering::ByReader)
+            }
+            result => result.map(|()| Filtering::InKernel),
+        }
     }
 
     /// Doubles the receive buffer unless it would exceed `limit` bytes.

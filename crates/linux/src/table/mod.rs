@@ -28,7 +28,7 @@ use crate::netlink::{self, Groups, RECEIVE_LEN, Received, Socket};
 pub use batch::Batch;
 pub use dump::{Dump, Progress, Query};
 pub use error::Error;
-pub use events::{Events, Growth, Notice, Watch};
+pub use events::{Events, Filtering, Growth, Notice, Watch};
 pub use nfnetlink::conntrack::request::DumpKind;
 pub use origins::Origins;
 pub use request::Request;
