@@ -16,7 +16,7 @@ use super::matrix;
 use crate::cargo::{self, TestProgram};
 
 /// Programs whose tests measure time or fill the machine: one test at a time.
-const ALONE: &[&str] = &["failover"];
+const ALONE: &[&str] = &["failover", "failover_under_load", "rolling_upgrade"];
 /// Programs whose tests wait most of the time, for daemons of their own: many tests at a time.
 const TOGETHER: &[&str] = &["interop_matrix"];
 const TOGETHER_THREADS: &str = "12";

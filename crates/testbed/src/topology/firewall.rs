@@ -13,6 +13,8 @@ use crate::{
 
 /// How long a firewall may take to become primary, the delay of one that comes back included.
 const PROMOTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a daemon may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// `preempt_delay` of the example, and here: machines with little to do agree soon.
 const PREEMPT_DELAY: [&str; 2] = ["preempt_delay 30", "preempt_delay 5"];
 /// The shared addresses of each group, inside and outside.
@@ -117,15 +119,47 @@ impl Firewall {
         self.namespace
             .run("ip route replace default via 192.0.2.10")?;
         if self.plan.replication == Replication::On {
-            let config = example::conntrackd(self.plan.mode, self.plan.transport, self.number)?;
-            let daemon = Conntrackd::start(&self.namespace, self.implementation, &config)?;
-            self.conntrackd = Some(daemon);
+            self.start_conntrackd()?;
         } else {
             // Nothing to wait for, and no script that takes the fence down.
             self.namespace.nft("flush chain inet firewall fence_1")?;
         }
+        self.start_keepalived()
+    }
+
+    /// Replaces conntrackd by another implementation's, with the same configuration: what the
+    /// installation of a package does. Everything else goes on, keepalived and traffic too.
+    pub fn replace(&mut self, implementation: Implementation) -> Result<()> {
+        if let Some(old) = self.conntrackd.take() {
+            old.process().terminate(STOP_TIMEOUT)?;
+        }
+        self.implementation = implementation;
+        self.start_conntrackd()?;
+        // keepalived goes on with the script at the same path.
+        self.keepalived_conf().map(drop)
+    }
+
+    /// Starts keepalived: the firewall becomes backup, or primary if there is none.
+    pub fn start_keepalived(&mut self) -> Result<()> {
         let config = self.keepalived_conf()?;
         self.keepalived = Some(Keepalived::start(&self.namespace, &config)?);
+        Ok(())
+    }
+
+    /// Stops keepalived as its service does: it hands the shared addresses over and tells no
+    /// script. Returns when that was.
+    pub fn stop_keepalived(&mut self) -> Result<Instant> {
+        let moment = Instant::now();
+        if let Some(keepalived) = self.keepalived.take() {
+            keepalived.process().terminate(STOP_TIMEOUT)?;
+        }
+        Ok(moment)
+    }
+
+    fn start_conntrackd(&mut self) -> Result<()> {
+        let config = example::conntrackd(self.plan.mode, self.plan.transport, self.number)?;
+        let daemon = Conntrackd::start(&self.namespace, self.implementation, &config)?;
+        self.conntrackd = Some(daemon);
         Ok(())
     }
 
