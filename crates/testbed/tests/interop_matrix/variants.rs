@@ -80,8 +80,14 @@ fn injection(a: Implementation, b: Implementation, mode: Mode, more: &str) -> Re
             step,
             (|| {
                 let wanted = flows::kernel_table(&cell.network.a)?;
-                // The end of an injected flow is nobody's business.
-                cell.network.b.run("/usr/sbin/conntrack -D -s 10.1.0.1")?;
+                if more.is_empty() {
+                    // The end of an injected flow is nobody's business.
+                    cell.network.b.run("/usr/sbin/conntrack -D -s 10.1.0.1")?;
+                } else {
+                    // Without an internal cache any end is told. But a flush is not, and the
+                    // peer's kernel has, and sends, the flows of both.
+                    ask(&cell.b, "-F")?;
+                }
                 ask(daemon, request)?;
                 cell.wait_for_tables(&wanted)
             })(),
