@@ -18,6 +18,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/keepalived", "keepalived"),
     ("/usr/sbin/conntrack", "conntrack"),
     ("/usr/sbin/conntrackd", "conntrackd"),
+    ("/usr/bin/strace", "strace"),
     ("/usr/bin/zsh", "zsh"),
     ("/usr/bin/fish", "fish"),
 ];

@@ -12,14 +12,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use flow::filter::KernelFilter;
+use flow::filter::{KernelFilter, PartialTuple};
 use flow::{
-    Addrs, Event, EventKind, Flow, Helper, Icmp, L4, Mark, Name, Object, Origin, Ports, ProtoInfo,
-    Protocol, Status, TcpInfo, TcpState, Tuple, Zone,
+    Addrs, Event, EventKind, Family, Flow, Helper, Icmp, L4, Mark, Name, Object, Origin, PerDir,
+    Ports, ProtoInfo, Protocol, Status, TcpInfo, TcpState, Tuple, Zone,
 };
 use linux::Errno;
 use linux::netlink::{self, Groups, Received, Socket};
-use linux::table::{Batch, Dump, DumpKind, Events, Growth, Notice, Origins, Progress};
+use linux::table::{
+    Batch, Dump, DumpKind, Events, FilteredDump, Growth, Notice, Origins, Progress,
+};
 use linux::table::{Query, Request, Table, Watch};
 use nfnetlink::conntrack::request::FlowKey;
 use nfnetlink::nl::{self, Builder, Failure, Header, Messages};
@@ -96,6 +98,53 @@ fn fill(flows: impl IntoIterator<Item = Flow<'static>>) {
         batch.push(&Request::Create(&flow), flow.orig).unwrap();
     }
     demand(&mut batch);
+}
+
+/// A filter that the kernel does not take costs time and nothing else.
+#[test]
+fn a_refused_filter_is_a_dump_of_everything() {
+    inside(|| {
+        let mut table = Table::open().unwrap();
+        for number in 1..=300 {
+            table.execute(&Request::Create(&udp(number))).unwrap();
+        }
+        let read = |filter: &KernelFilter| {
+            let mut dump = FilteredDump::start(DumpKind::Table, filter).unwrap();
+            let mut found = 0;
+            while dump
+                .read(|message| found += u32::from(message.is_ok()))
+                .unwrap()
+                == Progress::More
+            {}
+            found
+        };
+        // The kernel takes only types of ICMP that have an answer (`icmp_nlattr_to_tuple`).
+        let tuple = PartialTuple {
+            protocol: Some(Protocol::ICMP),
+            icmp_kind: Some(3),
+            ..PartialTuple::default()
+        };
+        let refused = KernelFilter {
+            family: Some(Family::Ipv4),
+            tuple: PerDir {
+                orig: tuple,
+                reply: PartialTuple::default(),
+            },
+            ..KernelFilter::default()
+        };
+        let plain = Dump::start(&Query::Flows(DumpKind::Table, &refused));
+        let error = plain.unwrap().read_all(|_| ()).unwrap_err();
+        assert_eq!(error.errno(), Errno::INVAL);
+        assert_eq!(read(&refused), 300);
+        let six = KernelFilter {
+            family: Some(Family::Ipv6),
+            ..KernelFilter::default()
+        };
+        assert_eq!(read(&six), 0);
+        table
+            .execute(&Request::Flush(&KernelFilter::default()))
+            .unwrap();
+    });
 }
 
 #[test]
@@ -328,7 +377,7 @@ fn the_kernel_filters_what_is_dumped() {
     inside(|| {
         fill((0..300).map(udp).chain((0..50).map(tcp)));
         let mut by_protocol = KernelFilter {
-            family: Some(flow::Family::Ipv4),
+            family: Some(Family::Ipv4),
             ..KernelFilter::default()
         };
         by_protocol.tuple.orig.protocol = Some(Protocol::TCP);

@@ -1,14 +1,16 @@
 //! Reading the flows that a filter selects.
 //!
 //! The kernel is asked for as few flows as it can tell apart; what it hands over is tested again,
-//! whole. A kernel that refuses such a filter is asked for everything.
+//! whole. A kernel that refuses such a filter is asked for everything. When the selection names a flow
+//! by its whole tuple and zone, that flow is looked up and nothing is dumped.
 
 use std::collections::VecDeque;
 
-use flow::filter::{KernelFilter, Selection};
-use linux::table::{Dump, DumpKind, Error, Progress, Query};
+use flow::Dir;
+use flow::filter::{KernelFilter, Known, Selection};
+use linux::table::{DumpKind, Error, FilteredDump, Progress, Table};
 use linux::{Errno, table};
-use nfnetlink::{Malformed, ObjectMessage};
+use nfnetlink::conntrack::request::FlowKey;
 
 use super::Console;
 use super::print::Entry;
@@ -17,17 +19,12 @@ use super::print::Entry;
 pub struct Flows<'a> {
     filter: &'a Selection,
     kind: DumpKind,
+    /// The only flow that can be wanted, to be looked up first.
+    known: Option<Known>,
     /// The dumps that have not begun yet: one, or one for each family.
     parts: VecDeque<KernelFilter>,
-    current: Option<Part>,
+    current: Option<FilteredDump>,
     malformed: u64,
-}
-
-/// A dump under way.
-struct Part {
-    dump: Dump,
-    /// What to ask for instead when the first answer is a refusal.
-    fallback: Option<KernelFilter>,
 }
 
 impl<'a> Flows<'a> {
@@ -36,6 +33,7 @@ impl<'a> Flows<'a> {
         Self {
             filter,
             kind,
+            known: filter.all.known().filter(|_| kind == DumpKind::Table),
             parts: filter.kernel().into(),
             current: None,
             malformed: 0,
@@ -45,15 +43,23 @@ impl<'a> Flows<'a> {
     /// Hands the flows of the next portion, at most 32 KiB of the kernel's, to `found`; `false`
     /// when there was none.
     pub fn read(&mut self, mut found: impl FnMut(&Entry<'_>)) -> table::Result<bool> {
+        if let Some(known) = self.known.take() {
+            if self.look_up(&known, &mut found)? {
+                self.parts.clear();
+                return Ok(true);
+            }
+        }
         let part = match &mut self.current {
             Some(part) => part,
             None => match self.parts.pop_front() {
-                Some(filter) => self.current.insert(Part::start(self.kind, &filter)?),
+                Some(filter) => self
+                    .current
+                    .insert(FilteredDump::start(self.kind, &filter)?),
                 None => return Ok(false),
             },
         };
         let mut malformed = 0;
-        let progress = part.read(self.kind, |message| {
+        let progress = part.read(|message| {
             let decoded = message.and_then(|message| Ok((message.flow()?, message.unknown())));
             match decoded {
                 Ok((flow, unknown)) if self.filter.matches(&flow.value) => {
@@ -68,6 +74,48 @@ impl<'a> Flows<'a> {
             self.current = None;
         }
         Ok(true)
+    }
+
+    /// Hands the flow to `found` if it is there and wanted; `false` if a dump has to tell.
+    ///
+    /// Zones of one direction let the kernel find another flow, whose other direction has the tuple.
+    /// It then says nothing about the one that is meant.
+    fn look_up(
+        &mut self,
+        known: &Known,
+        found: &mut impl FnMut(&Entry<'_>),
+    ) -> table::Result<bool> {
+        let Known { dir, tuple, zone } = *known;
+        let key = FlowKey {
+            dir,
+            tuple,
+            zone,
+            id: None,
+        };
+        let mut is_decided = false;
+        let (filter, malformed) = (self.filter, &mut self.malformed);
+        let answer = Table::open()?.get(&key, |message| {
+            let Ok(mut flow) = message.flow() else {
+                *malformed += 1;
+                return;
+            };
+            // The lookup itself holds a reference, which a dump does not.
+            flow.value.use_count = flow.value.use_count.map(|count| count.saturating_sub(1));
+            let own = match dir {
+                Dir::Original => Some(&flow.value.orig),
+                Dir::Reply => flow.value.reply.as_ref(),
+            };
+            is_decided = own.is_some_and(|own| (own.addrs, own.l4) == (tuple.addrs, tuple.l4));
+            if is_decided && filter.matches(&flow.value) {
+                found(&Entry::new(&flow, &message.unknown()));
+            }
+        });
+        match answer {
+            Ok(()) => Ok(is_decided),
+            Err(error) if error.errno() == Errno::NOENT => Ok(true),
+            Err(error) if is_unsupported(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Says how many entries were left out because they could not be understood, if any.
@@ -85,34 +133,7 @@ pub fn report_malformed(count: u64, console: &mut Console<'_>) {
     }
 }
 
-impl Part {
-    fn start(kind: DumpKind, filter: &KernelFilter) -> table::Result<Self> {
-        let plain = KernelFilter {
-            family: filter.family,
-            ..KernelFilter::default()
-        };
-        Ok(Self {
-            dump: Dump::start(&Query::Flows(kind, filter))?,
-            fallback: (*filter != plain).then_some(plain),
-        })
-    }
-
-    fn read(
-        &mut self,
-        kind: DumpKind,
-        sink: impl FnMut(Result<ObjectMessage<'_>, Malformed>),
-    ) -> table::Result<Progress> {
-        match (self.dump.read(sink), self.fallback.take()) {
-            (Err(error), Some(plain)) if is_unsupported(&error) => {
-                self.dump = Dump::start(&Query::Flows(kind, &plain))?;
-                Ok(Progress::More)
-            }
-            (result, _) => result,
-        }
-    }
-}
-
-/// Whether a kernel says that it does not know such a filter.
+/// Whether a kernel says that it does not know such a question.
 fn is_unsupported(error: &Error) -> bool {
     matches!(error.errno(), Errno::OPNOTSUPP | Errno::INVAL)
 }

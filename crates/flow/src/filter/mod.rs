@@ -6,6 +6,7 @@
 pub mod event;
 pub mod flow;
 pub mod kernel;
+pub mod known;
 pub mod nat;
 #[cfg(test)]
 mod property;
@@ -15,6 +16,7 @@ pub mod set;
 pub use event::{EventFilter, Network, Policy};
 pub use flow::{AddrFilter, FlowFilter, L4Filter, State, TupleFilter};
 pub use kernel::{KernelFilter, MarkMatch, PartialTuple, StatusMatch};
+pub use known::Known;
 pub use nat::{NatFilter, NatMatch};
 pub use selection::Selection;
 pub use set::FilterSet;

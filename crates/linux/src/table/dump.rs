@@ -16,8 +16,9 @@ use nfnetlink::expect::request as expectations;
 use nfnetlink::nl::{Builder, Messages};
 use nfnetlink::{EncodeError, Malformed, ObjectMessage};
 
+use crate::error::Errno;
 use crate::netlink::{self, Groups, RECEIVE_LEN, Socket};
-use crate::table::{DumpKind, Result, error, receive};
+use crate::table::{DumpKind, Error, Result, error, receive};
 
 /// The sequence number of a dump: each has a socket of its own.
 const SEQUENCE: u32 = 1;
@@ -128,4 +129,48 @@ impl Dump {
             }
         }
     }
+}
+
+/// A dump of the flows that a filter lets through. A kernel that refuses the filter is asked for all
+/// flows of its family, so whoever reads has to test again what comes.
+#[derive(Debug)]
+pub struct FilteredDump {
+    dump: Dump,
+    kind: DumpKind,
+    /// What to ask for when the first answer is a refusal.
+    fallback: Option<KernelFilter>,
+}
+
+impl FilteredDump {
+    /// Asks for the dump.
+    pub fn start(kind: DumpKind, filter: &KernelFilter) -> Result<Self> {
+        let plain = KernelFilter {
+            family: filter.family,
+            ..KernelFilter::default()
+        };
+        Ok(Self {
+            dump: Dump::start(&Query::Flows(kind, filter))?,
+            kind,
+            fallback: (*filter != plain).then_some(plain),
+        })
+    }
+
+    /// Reads the next portion; see [`Dump::read`].
+    pub fn read(
+        &mut self,
+        sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
+    ) -> Result<Progress> {
+        match (self.dump.read(sink), self.fallback.take()) {
+            (Err(error), Some(plain)) if is_unsupported(&error) => {
+                self.dump = Dump::start(&Query::Flows(self.kind, &plain))?;
+                Ok(Progress::More)
+            }
+            (result, _) => result,
+        }
+    }
+}
+
+/// Whether a kernel says that it does not know such a filter.
+fn is_unsupported(error: &Error) -> bool {
+    matches!(error.errno(), Errno::OPNOTSUPP | Errno::INVAL)
 }

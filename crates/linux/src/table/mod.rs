@@ -26,7 +26,7 @@ use crate::error::{Errno, SystemError};
 use crate::netlink::{self, Groups, RECEIVE_LEN, Received, Socket};
 
 pub use batch::Batch;
-pub use dump::{Dump, Progress, Query};
+pub use dump::{Dump, FilteredDump, Progress, Query};
 pub use error::Error;
 pub use events::{Events, Filtering, Growth, Notice, Watch};
 pub use nfnetlink::conntrack::request::DumpKind;

@@ -15,6 +15,7 @@ mod events;
 mod expect;
 mod filter_files;
 mod formats;
+mod known;
 mod labels;
 mod load;
 mod nat;
