@@ -143,12 +143,29 @@ impl Entry {
         if message.zone.is_some() {
             entry.set_zone_of_both();
         }
-        entry.merge_message(message, now);
+        entry.take_message(message, now);
         entry
     }
 
-    /// Takes over what the peer reports; what it leaves out stays.
+    /// Takes over what the peer reports; what it leaves out stays, unless it is of another flow.
+    ///
+    /// A flow keeps its translation for life, and every message tells all of it. One that tells
+    /// of another translation is about the next flow under this tuple, whose beginning got lost.
     pub(crate) fn merge_message(&mut self, message: &FlowMessage<'_>, now: Instant) {
+        let ports = self.orig().l4.ports().is_some();
+        let told = NatParts {
+            src_port: message.nat.src_port.filter(|_| ports),
+            dst_port: message.nat.dst_port.filter(|_| ports),
+            ..message.nat
+        };
+        if told == self.peer_translation() {
+            self.take_message(message, now);
+        } else {
+            *self = Self::from_message(message, now);
+        }
+    }
+
+    fn take_message(&mut self, message: &FlowMessage<'_>, now: Instant) {
         self.touch(now);
         if let Some(status) = message.status {
             self.set_status(status);
@@ -404,6 +421,22 @@ impl Entry {
         }
     }
 
+    /// The translation, as far as the peer sent it.
+    fn peer_translation(&self) -> NatParts {
+        let (present, reply) = (self.present(), self.reply());
+        let ports = reply.l4.ports();
+        NatParts {
+            src: Some(reply.addrs.dst()).filter(|_| present.has(Present::NAT_SRC)),
+            dst: Some(reply.addrs.src()).filter(|_| present.has(Present::NAT_DST)),
+            src_port: ports
+                .map(|ports| ports.dst)
+                .filter(|_| present.has(Present::NAT_SRC_PORT)),
+            dst_port: ports
+                .map(|ports| ports.src)
+                .filter(|_| present.has(Present::NAT_DST_PORT)),
+        }
+    }
+
     /// The translation of the source (seen from the original direction) or of the destination
     /// (which the reply's source shows), as far as the peer sent it. Ports of TCP and UDP only.
     fn nat_range(&self, dir: Dir) -> Option<NatRange> {
@@ -443,4 +476,48 @@ fn icmp_parts(l4: &L4) -> IcmpParts {
         code: Some(icmp.code),
         id: Some(icmp.id),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::{Addrs, Mark};
+
+    fn message(nat_src: Option<[u8; 4]>) -> FlowMessage<'static> {
+        let addrs = Addrs::V4 {
+            src: [10, 0, 0, 1].into(),
+            dst: [192, 0, 2, 1].into(),
+        };
+        let mut message = FlowMessage::new(addrs, Protocol::UDP);
+        message.nat.src = nat_src.map(IpAddr::from);
+        message
+    }
+
+    /// What is known of a mark when it was told with one translation, and an update has another.
+    fn check(before: Option<[u8; 4]>, after: Option<[u8; 4]>, mark: Option<Mark>) {
+        let first = FlowMessage {
+            mark: Some(Mark(7)),
+            ..message(before)
+        };
+        let mut entry = Entry::from_message(&first, Instant(0));
+        entry.merge_message(&message(after), Instant(0));
+        assert_eq!(entry.mark(), mark);
+        let presence = Presence {
+            tcp_window_tracking: false,
+            commit_timeout: None,
+        };
+        let told = entry.committed_flow(presence, Instant(0)).nat_src;
+        let addr = told.and_then(|nat| nat.addr);
+        assert_eq!(addr.map(|addr| *addr.start()), after.map(IpAddr::from));
+    }
+
+    #[test]
+    fn another_translation_is_another_flow() {
+        let (a, b) = (Some([198, 51, 100, 1]), Some([198, 51, 100, 2]));
+        check(None, None, Some(Mark(7)));
+        check(a, a, Some(Mark(7)));
+        check(a, b, None);
+        check(a, None, None);
+        check(None, b, None);
+    }
 }
