@@ -1,26 +1,33 @@
 //! `cargo xtask sim`: more seeds than the tests run, or one seed line by line.
 //!
-//! Seeds run on all processors. A failing one is printed with the command that runs it again.
+//! Seeds run on all processors. A failing one is printed with the command that runs it again. What is
+//! laid down of the worlds (`--mode`, `--peers`, …) is part of that command: with other words the same
+//! seed is another world.
 
 use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use ::sim::Report;
+use ::sim::network::Transport;
+use ::sim::scenario::ModeName;
+use ::sim::{Report, Wish};
 use testbed::{Error, Result};
 
 /// Failing seeds shown, with their first violations.
 const SHOWN_MAX: usize = 20;
 
 /// What was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Request {
     scenario: Option<String>,
     first: u64,
     seeds: u64,
     only: Option<u64>,
     trace: bool,
+    wish: Wish,
+    /// The words that made the wish.
+    words: String,
 }
 
 /// Runs seeds.
@@ -34,7 +41,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut failed = Vec::new();
     let mut changes = 0;
     for name in &names {
-        let reports = run_many(name.as_deref(), request.first, request.seeds);
+        let reports = run_many(name.as_deref(), &request);
         changes += reports
             .iter()
             .map(|report| report.counts.changes)
@@ -50,7 +57,7 @@ pub fn run(args: &[String]) -> Result<()> {
         for violation in report.violations.iter().take(3) {
             println!("  {violation}");
         }
-        println!("  run again: {}", replay(report));
+        println!("  run again: {}", replay(&request, report));
     }
     let runs = u64::try_from(names.len()).unwrap_or(1) * request.seeds;
     println!(
@@ -62,15 +69,20 @@ pub fn run(args: &[String]) -> Result<()> {
         None => Ok(()),
         Some(report) => Err(Error::Unexpected(format!(
             "first of them: {}",
-            replay(report)
+            replay(&request, report)
         ))),
     }
 }
 
 fn parse(args: &[String]) -> Result<Request> {
     let mut request = Request {
+        scenario: None,
+        first: 0,
         seeds: 200,
-        ..Request::default()
+        only: None,
+        trace: false,
+        wish: Wish::ANY,
+        words: String::new(),
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -85,7 +97,11 @@ fn parse(args: &[String]) -> Result<Request> {
             "--seed" => request.only = Some(number(value()?)?),
             "--scenario" => request.scenario = Some(value()?.clone()),
             "--trace" => request.trace = true,
-            other => return Err(Error::Unexpected(format!("there is no option `{other}`"))),
+            option => {
+                let value = value()?;
+                wish(&mut request.wish, option, value)?;
+                request.words += &format!("{option} {value} ");
+            }
         }
     }
     if let Some(name) = request.scenario.as_deref().filter(|name| *name != "all") {
@@ -98,6 +114,46 @@ fn parse(args: &[String]) -> Result<Request> {
         }
     }
     Ok(request)
+}
+
+/// Lays something down.
+fn wish(wish: &mut Wish, option: &str, value: &str) -> Result<()> {
+    match option {
+        "--mode" => {
+            let modes = [
+                ("ftfw", ModeName::Ftfw),
+                ("notrack", ModeName::Notrack),
+                ("alarm", ModeName::Alarm),
+            ];
+            wish.mode = Some(choice(value, &modes)?);
+        }
+        "--peers" => wish.hosts = Some(choice(value, &[("1", 2), ("2", 3), ("3", 4)])?),
+        "--links" => {
+            wish.links = Some(choice(value, &[("1", 1), ("2", 2), ("3", 3), ("4", 4)])?);
+        }
+        "--transport" => {
+            let transports = [
+                ("datagrams", Transport::Datagrams),
+                ("streams", Transport::Streams),
+            ];
+            wish.transport = Some(choice(value, &transports)?);
+        }
+        "--bypass" => wish.bypass = Some(choice(value, &YES_NO)?),
+        "--inject" => wish.inject = Some(choice(value, &YES_NO)?),
+        "--poll" => wish.poll = Some(choice(value, &YES_NO)?),
+        "--expectations" => wish.expectations = Some(choice(value, &YES_NO)?),
+        other => return Err(Error::Unexpected(format!("there is no option `{other}`"))),
+    }
+    Ok(())
+}
+
+const YES_NO: [(&str, bool); 2] = [("yes", true), ("no", false)];
+
+fn choice<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T> {
+    let chosen = choices.iter().find(|(name, _)| *name == word);
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let unknown = || Error::Unexpected(format!("`{word}` is none of: {}", names.join(", ")));
+    chosen.map(|(_, choice)| *choice).ok_or_else(unknown)
 }
 
 fn number(word: &str) -> Result<u64> {
@@ -119,7 +175,7 @@ fn scenario_names(request: &Request) -> Vec<Option<String>> {
 
 fn run_one(request: &Request, seed: u64) -> Result<()> {
     let name = request.scenario.as_deref();
-    let Some(report) = ::sim::trace(name, seed) else {
+    let Some(report) = ::sim::trace(name, &request.wish, seed) else {
         return Err(Error::Unexpected("no such scenario".into()));
     };
     if request.trace {
@@ -141,16 +197,17 @@ fn run_one(request: &Request, seed: u64) -> Result<()> {
 }
 
 /// Runs seeds on all processors; the reports are in the order of the seeds.
-fn run_many(name: Option<&str>, first: u64, seeds: u64) -> Vec<Report> {
-    let next = AtomicU64::new(first);
+fn run_many(name: Option<&str>, request: &Request) -> Vec<Report> {
+    let end = request.first + request.seeds;
+    let next = AtomicU64::new(request.first);
     let work = || {
         let mut reports = Vec::new();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + seeds {
+            if seed >= end {
                 return reports;
             }
-            reports.push(attempt(name, seed));
+            reports.push(attempt(name, &request.wish, seed));
         }
     };
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -167,19 +224,19 @@ fn run_many(name: Option<&str>, first: u64, seeds: u64) -> Vec<Report> {
 }
 
 /// Runs a seed; a panic of a node is a violation like others.
-fn attempt(name: Option<&str>, seed: u64) -> Report {
+fn attempt(name: Option<&str>, wish: &Wish, seed: u64) -> Report {
     let run = || match name {
         Some(name) => ::sim::run_scenario(name, seed),
-        None => Some(::sim::run(seed)),
+        None => Some(::sim::run_wished(seed, wish)),
     };
     let outcome = panic::catch_unwind(run).ok().flatten();
     outcome.unwrap_or_else(|| Report::of_panic(name, seed))
 }
 
 /// The command that runs a report's seed again.
-fn replay(report: &Report) -> String {
+fn replay(request: &Request, report: &Report) -> String {
     let scenario = match report.scenario {
-        "random" => String::new(),
+        "random" => request.words.clone(),
         name => format!("--scenario {name} "),
     };
     format!("cargo xtask sim {scenario}--seed {} --trace", report.seed)

@@ -120,7 +120,7 @@ fn read<T>(path: &Path, parse: fn(&str, &[u8]) -> Outcome<T>, log: &mut Log) -> 
     match parse(&name, &bytes) {
         Ok((parsed, warnings)) => {
             for warning in warnings {
-                log.write(warning.level().into(), &warning);
+                log.write(Level::Warning, &warning);
             }
             Some(parsed)
         }

@@ -6,8 +6,8 @@
 use std::io::Write;
 
 use ctsync::Instant;
-use flow::Flow;
 use flow::render::{self, Record, Show};
+use flow::{Expectation, Flow, Object};
 
 use crate::control::{Cache, Format};
 
@@ -28,9 +28,7 @@ impl Dump {
         match self.format {
             Format::Text => {
                 render::text(out, &Record::listed(flow, 0), &Show::CACHE);
-                let age = self.now.seconds().saturating_sub(created.seconds());
-                // Writing to a vector cannot fail.
-                let _ = write!(out, " [active since {age}s]");
+                self.write_age(created, out);
             }
             Format::Xml => {
                 let show = Show {
@@ -43,6 +41,34 @@ impl Dump {
         }
         out.push(b'\n');
     }
+
+    /// Writes an expectation that entered the cache at `created`, with its line's end.
+    pub fn write_expectation(
+        &self,
+        expectation: &Expectation<'_>,
+        created: Instant,
+        out: &mut Vec<u8>,
+    ) {
+        let timeless = Expectation {
+            timeout: None,
+            ..expectation.clone()
+        };
+        let record = Record::listed(&timeless, 0);
+        match self.format {
+            Format::Text => {
+                render::Format::Text.expectation(out, &record, &Show::CACHE);
+                self.write_age(created, out);
+            }
+            Format::Xml => render::Format::Xml.expectation(out, &record, &Show::CACHE),
+        }
+        out.push(b'\n');
+    }
+
+    fn write_age(&self, created: Instant, out: &mut Vec<u8>) {
+        let age = self.now.seconds().saturating_sub(created.seconds());
+        // Writing to a vector cannot fail.
+        let _ = write!(out, " [active since {age}s]");
+    }
 }
 
 /// A flow as one line for the log, without the line's end.
@@ -50,6 +76,18 @@ pub fn flow_line(flow: &Flow<'_>) -> String {
     let mut out = Vec::new();
     render::text(&mut out, &Record::listed(flow, 0), &Show::TABLE);
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A flow or an expectation as one line for the log, without the line's end.
+pub fn line(object: &Object<'_>) -> String {
+    match object {
+        Object::Flow(flow) => flow_line(flow),
+        Object::Expectation(expectation) => {
+            let (mut out, record) = (Vec::new(), Record::listed(expectation, 0));
+            render::Format::Text.expectation(&mut out, &record, &Show::TABLE);
+            String::from_utf8_lossy(&out).into_owned()
+        }
+    }
 }
 
 #[cfg(test)]

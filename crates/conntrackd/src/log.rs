@@ -293,15 +293,6 @@ impl From<Facility> for linux::syslog::Facility {
     }
 }
 
-impl From<crate::config::Level> for Level {
-    fn from(level: crate::config::Level) -> Self {
-        match level {
-            crate::config::Level::Notice => Self::Notice,
-            crate::config::Level::Warning => Self::Warning,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ mod basics;
 use std::time::Instant as Clock;
 
 use basics::{at, config, datagrams, deliver, event, flow, started};
-use ctsync::{ClientId, Input, Node, Output, Request};
+use ctsync::{ClientId, Input, Node, Output, Request, Tables};
 use flow::{EventKind, Flow};
 
 const FLOWS: usize = 200_000;
@@ -81,7 +81,10 @@ fn receive(node: &mut Node, sent: &mut Vec<Vec<u8>>) {
 
 /// A commit whose operations all succeed.
 fn commit(node: &mut Node) {
-    node.handle(at(1), Input::Request(Request::Commit(ClientId(0))));
+    node.handle(
+        at(1),
+        Input::Request(Request::Commit(ClientId(0), Tables::Flows)),
+    );
     loop {
         let mut last = None;
         while let Some(output) = node.poll() {

@@ -123,7 +123,7 @@ impl Collector {
         match input {
             Input::Event(event) => self.on_event(event, ended),
             Input::Overrun => self.on_overrun(),
-            Input::Dumped(flow) => self.on_dumped(flow, ended),
+            Input::Dumped(Object::Flow(flow)) => self.on_dumped(flow, ended),
             Input::DumpDone { complete } => self.on_dump_done(*complete),
             _ => {}
         }
@@ -411,7 +411,7 @@ mod tests {
         /// Answers a reading with these flows and lets everything come to rest.
         fn read(&mut self, flows: &[Flow<'static>], complete: bool) {
             for flow in flows {
-                self.tell(&Input::Dumped(flow.clone()));
+                self.tell(&Input::Dumped(Object::Flow(flow.clone())));
             }
             self.tell(&Input::DumpDone { complete });
             while self.collector.timeout() == Some(self.now) {

@@ -1,24 +1,27 @@
 //! Writing the external cache into the kernel (conntrackd's `-c`).
 //!
-//! A commit walks the cache twice: flows that belong to no other first, and when the kernel has
-//! taken or refused them all, the related ones, whose masters it then knows. A refused flow gets
-//! further attempts as far as its refusal says what is in the way: an older flow of the same
-//! tuple, an unknown helper, a missing master.
+//! A commit walks the cache in passes: flows that belong to no other first, and when the kernel has
+//! taken or refused them all, the related ones, whose masters it then knows, and at last the
+//! expectations. What is refused gets further attempts as far as its refusal says what is in the
+//! way: an older entry of the same tuple, an unknown helper, a missing master (compat: daemon-31).
 //!
-//! The cache may change meanwhile. An attempt therefore names its flow by tuple, and a flow that
+//! The cache may change meanwhile. An attempt therefore names its entry by identity, and what
 //! the peer ended before its turn came is left out.
 //!
 //! Bounds: [`OUTSTANDING_MAX`] operations without an answer, [`SCAN_MAX`] slots per step.
 
 use alloc::collections::VecDeque;
 
-use flow::{Flow, Tuple, Zone};
+use flow::{Expectation, Flow, Object, Tuple, Zone};
 
 use crate::cache::entry::Entry;
-use crate::cache::{Cursor, External, Key, Slot};
+use crate::cache::expectation::{ExpectationKey, Expected};
+use crate::cache::table::{Record, Slots};
+use crate::cache::theirs::Theirs;
+use crate::cache::{Cursor, Key, Slot};
 use crate::convert::Presence;
-use crate::input::{ClientId, OpId, Refusal};
-use crate::output::{CommitReport, KernelOp};
+use crate::input::{ClientId, OpId, Refusal, Tables};
+use crate::output::{CommitReport, KernelOp, Tally};
 use crate::seq::Seq;
 use crate::time::Instant;
 
@@ -28,23 +31,35 @@ const OUTSTANDING_MAX: usize = 400;
 /// Slots looked at in one step.
 const SCAN_MAX: u32 = 4096;
 
-/// Which flows have their turn.
+/// Which entries have their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pass {
-    /// Those without a master.
+    /// Flows without a master.
     Unrelated,
-    /// Those with one.
+    /// Flows with one.
     Related,
+    /// Expectations.
+    Expectations,
     /// None is left.
     Over,
 }
 
-/// One flow on its way into the kernel.
+/// What is on its way into the kernel.
+#[derive(Clone, Copy, Debug)]
+enum Entity {
+    Flow {
+        orig: Tuple,
+        zone: Zone,
+        related: bool,
+    },
+    Expectation(ExpectationKey),
+}
+
+/// One entry on its way into the kernel.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
-    orig: Tuple,
-    zone: Zone,
-    related: bool,
+    entity: Entity,
+    had_helper: bool,
     /// What stood in the way so far.
     replaces: bool,
     without_helper: bool,
@@ -54,7 +69,7 @@ struct Attempt {
 /// What an operation is for.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
-    /// To create the flow.
+    /// To create the entry.
     Create(Attempt),
     /// To make room for the creation that follows.
     Delete,
@@ -77,7 +92,7 @@ enum Stage {
     Create,
 }
 
-/// A flow that the kernel refused for good.
+/// What the kernel refused for good.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
     attempt: Attempt,
@@ -86,11 +101,20 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// The flow, as far as the cache still knows it.
-    pub(crate) fn flow<'a>(&self, cache: &'a External) -> Flow<'a> {
-        let Attempt { orig, zone, .. } = self.attempt;
-        let entry = self.attempt.entry(cache);
-        entry.map_or_else(|| Entry::deleted_flow(orig, zone), Entry::peer_flow)
+    /// The entry, as far as the cache still knows it.
+    pub(crate) fn object<'a>(&self, cache: &'a Theirs) -> Object<'a> {
+        match self.attempt.entity {
+            Entity::Flow { orig, zone, .. } => {
+                let entry = flow_entry(cache, &orig, zone);
+                let gone = || Entry::deleted_flow(orig, zone);
+                Object::Flow(entry.map_or_else(gone, Entry::peer_flow))
+            }
+            Entity::Expectation(key) => {
+                let entry = expectation_entry(cache, &key);
+                let gone = || Expectation::new(key.master, key.tuple);
+                Object::Expectation(entry.map_or_else(gone, Expected::expectation))
+            }
+        }
     }
 }
 
@@ -112,6 +136,7 @@ pub(crate) enum Next {
 pub(crate) struct Commit {
     /// Who waits for its end.
     pub(crate) client: ClientId,
+    tables: Tables,
     started: Instant,
     pass: Pass,
     cursor: Cursor,
@@ -124,22 +149,27 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    pub(crate) fn new(client: ClientId, now: Instant) -> Self {
+    pub(crate) fn new(client: ClientId, tables: Tables, now: Instant) -> Self {
         Self {
             client,
+            tables,
             started: now,
-            pass: Pass::Unrelated,
+            pass: if tables.flows() {
+                Pass::Unrelated
+            } else {
+                Pass::Expectations
+            },
             cursor: Cursor::default(),
             walked: false,
             related_seen: false,
             outstanding: VecDeque::new(),
             again: VecDeque::new(),
-            report: CommitReport::default(),
+            report: CommitReport::new(tables),
         }
     }
 
     /// Decides on the next operation; `op` is the name that it would get.
-    pub(crate) fn next(&mut self, cache: &External, now: Instant, op: OpId) -> Next {
+    pub(crate) fn next(&mut self, cache: &Theirs, now: Instant, op: OpId) -> Next {
         if self.outstanding.len() >= OUTSTANDING_MAX {
             return Next::Wait;
         }
@@ -147,7 +177,7 @@ impl Commit {
             return self.ask(op, attempt, stage);
         }
         for _ in 0..SCAN_MAX {
-            let Some((mut slots, cursor)) = cache.table.walk(self.cursor, 1) else {
+            let Some((mut slots, cursor)) = self.walk(cache) else {
                 self.walked = true;
                 if !self.outstanding.is_empty() {
                     return Next::Wait;
@@ -174,26 +204,42 @@ impl Commit {
 
     /// The operation as the kernel is to get it.
     pub(crate) fn kernel_op<'a>(
-        cache: &'a External,
+        cache: &'a Theirs,
         step: Step,
         presence: Presence,
         now: Instant,
     ) -> KernelOp<'a> {
         let Step(attempt, stage) = step;
-        let entry = attempt.entry(cache);
-        match (stage, entry) {
-            (Stage::Create, Some(entry)) => {
-                let mut flow: Flow<'a> = entry.committed_flow(presence, now);
-                if attempt.without_helper {
-                    flow.helper = None;
+        match attempt.entity {
+            Entity::Flow { orig, zone, .. } => match flow_entry(cache, &orig, zone) {
+                Some(entry) if stage == Stage::Create => {
+                    let mut flow: Flow<'a> = entry.committed_flow(presence, now);
+                    if attempt.without_helper {
+                        flow.helper = None;
+                    }
+                    if attempt.without_master {
+                        flow.master = None;
+                    }
+                    KernelOp::Create(flow)
                 }
-                if attempt.without_master {
-                    flow.master = None;
+                Some(_) | None => KernelOp::Delete(Entry::deleted_flow(orig, zone)),
+            },
+            Entity::Expectation(key) => {
+                let zone = cache.zone_of_master(&key.master);
+                match expectation_entry(cache, &key) {
+                    Some(entry) if stage == Stage::Create => {
+                        let mut expectation = entry.committed(presence, now);
+                        expectation.zone = zone.filter(|zone| *zone != Zone(0));
+                        if attempt.without_helper {
+                            expectation.helper = None;
+                        }
+                        KernelOp::CreateExpectation(expectation)
+                    }
+                    Some(_) | None => KernelOp::DeleteExpectation(Expectation {
+                        zone: zone.filter(|zone| *zone != Zone(0)),
+                        ..Expectation::new(key.master, key.tuple)
+                    }),
                 }
-                KernelOp::Create(flow)
-            }
-            (Stage::Delete, _) | (Stage::Create, None) => {
-                KernelOp::Delete(Entry::deleted_flow(attempt.orig, attempt.zone))
             }
         }
     }
@@ -225,10 +271,23 @@ impl Commit {
             // Whether a deletion succeeded shows in the creation behind it.
             if let Purpose::Create(attempt) = purpose {
                 match refusal {
-                    None => self.report.committed += 1,
+                    None => self.committed(&attempt),
                     Some(refusal) => self.retry(attempt, refusal, &mut refused),
                 }
             }
+        }
+    }
+
+    fn committed(&mut self, attempt: &Attempt) {
+        self.tally(attempt).committed += 1;
+        self.report.without_helper += u64::from(attempt.without_helper && attempt.had_helper);
+        self.report.without_master += u64::from(attempt.without_master);
+    }
+
+    const fn tally(&mut self, attempt: &Attempt) -> &mut Tally {
+        match attempt.entity {
+            Entity::Flow { .. } => &mut self.report.flows,
+            Entity::Expectation(_) => &mut self.report.expectations,
         }
     }
 
@@ -239,11 +298,11 @@ impl Commit {
                 attempt.replaces = true;
                 Stage::Delete
             }
-            Refusal::Unsupported if !attempt.without_helper => {
+            Refusal::Unsupported if attempt.had_helper && !attempt.without_helper => {
                 attempt.without_helper = true;
                 Stage::Create
             }
-            Refusal::NotFound if attempt.related && !attempt.without_master => {
+            Refusal::NotFound if attempt.may_lose_master() => {
                 attempt.without_master = true;
                 Stage::Create
             }
@@ -253,7 +312,7 @@ impl Commit {
             | Refusal::Full
             | Refusal::Invalid
             | Refusal::Other(_) => {
-                self.report.failed += 1;
+                self.tally(&attempt).failed += 1;
                 refused(Refused { attempt, refusal });
                 return;
             }
@@ -262,10 +321,10 @@ impl Commit {
     }
 
     /// The next attempt to be repeated whose flow still is in the cache.
-    fn next_again(&mut self, cache: &External) -> Option<(Attempt, Stage)> {
+    fn next_again(&mut self, cache: &Theirs) -> Option<(Attempt, Stage)> {
         while let Some((attempt, stage)) = self.again.pop_front() {
-            if attempt.entry(cache).is_none() {
-                self.report.vanished += 1;
+            if !attempt.is_in(cache) {
+                self.tally(&attempt).vanished += 1;
                 continue;
             }
             if stage == Stage::Delete {
@@ -293,30 +352,73 @@ impl Commit {
         self.walked = false;
         self.pass = match self.pass {
             Pass::Unrelated if self.related_seen => Pass::Related,
-            Pass::Unrelated | Pass::Related | Pass::Over => Pass::Over,
+            Pass::Unrelated | Pass::Related if self.tables.expectations() => Pass::Expectations,
+            Pass::Unrelated | Pass::Related | Pass::Expectations | Pass::Over => Pass::Over,
         };
         self.pass
     }
 
-    /// The flow in this slot, if it has its turn in this pass.
-    fn attempt(&mut self, cache: &External, slot: Slot) -> Option<Attempt> {
-        let entry = cache.table.get(slot)?;
+    /// The next slot of the table that has its turn.
+    fn walk(&self, cache: &Theirs) -> Option<(Slots, Cursor)> {
+        match self.pass {
+            Pass::Unrelated | Pass::Related => cache.flows.table.walk(self.cursor, 1),
+            Pass::Expectations => cache.expectations.table.walk(self.cursor, 1),
+            Pass::Over => None,
+        }
+    }
+
+    /// What is in this slot, if it has its turn in this pass.
+    fn attempt(&mut self, cache: &Theirs, slot: Slot) -> Option<Attempt> {
+        if self.pass == Pass::Expectations {
+            let entry = cache.expectations.table.get(slot)?;
+            let had_helper = entry.expectation().helper.is_some();
+            return Some(Attempt::new(Entity::Expectation(entry.key()), had_helper));
+        }
+        let entry = cache.flows.table.get(slot)?;
         let related = entry.master().is_some();
         self.related_seen |= related;
-        (related == (self.pass == Pass::Related)).then(|| Attempt {
+        let entity = Entity::Flow {
             orig: entry.orig(),
             zone: entry.key_zone(),
             related,
-            replaces: false,
-            without_helper: entry.helper().is_none(),
-            without_master: false,
-        })
+        };
+        let its_turn = related == (self.pass == Pass::Related);
+        its_turn.then(|| Attempt::new(entity, entry.helper().is_some()))
     }
 }
 
 impl Attempt {
-    fn entry<'a>(&self, cache: &'a External) -> Option<&'a Entry> {
-        let slot = cache.table.find(&Key::of_tuple(&self.orig, self.zone))?;
-        cache.table.get(slot)
+    const fn new(entity: Entity, had_helper: bool) -> Self {
+        Self {
+            entity,
+            had_helper,
+            replaces: false,
+            without_helper: false,
+            without_master: false,
+        }
     }
+
+    /// Whether the entry still is in the cache.
+    fn is_in(&self, cache: &Theirs) -> bool {
+        match &self.entity {
+            Entity::Flow { orig, zone, .. } => flow_entry(cache, orig, *zone).is_some(),
+            Entity::Expectation(key) => expectation_entry(cache, key).is_some(),
+        }
+    }
+
+    /// A related flow can do without its master, an expectation cannot.
+    const fn may_lose_master(&self) -> bool {
+        let related = matches!(self.entity, Entity::Flow { related: true, .. });
+        related && !self.without_master
+    }
+}
+
+fn flow_entry<'a>(cache: &'a Theirs, orig: &Tuple, zone: Zone) -> Option<&'a Entry> {
+    let table = &cache.flows.table;
+    table.get(table.find(&Key::of_tuple(orig, zone))?)
+}
+
+fn expectation_entry<'a>(cache: &'a Theirs, key: &ExpectationKey) -> Option<&'a Expected> {
+    let table = &cache.expectations.table;
+    table.get(table.find(key)?)
 }

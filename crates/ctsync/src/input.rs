@@ -2,7 +2,7 @@
 //!
 //! The daemon, the simulator and a recorded trace all speak through these types.
 
-use flow::{Event, Flow};
+use flow::{Event, Object};
 
 /// A dedicated link, by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,35 @@ pub enum DumpReason {
     Bulk,
 }
 
+/// Which of the kernel's tables, or of the caches beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tables {
+    /// That of flows.
+    Flows,
+    /// That of expectations.
+    Expectations,
+    /// Both, flows first.
+    All,
+}
+
+impl Tables {
+    /// Whether flows are meant.
+    pub const fn flows(self) -> bool {
+        matches!(self, Self::Flows | Self::All)
+    }
+
+    /// Whether expectations are meant.
+    pub const fn expectations(self) -> bool {
+        matches!(self, Self::Expectations | Self::All)
+    }
+
+    /// What either of the two means.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::All }
+    }
+}
+
 /// What a client asks of the node (`conntrackd -c`, `-f`, …).
 ///
 /// Requests that only read (`-i`, `-e`, `-s`) go through the node's views instead.
@@ -44,17 +73,17 @@ pub enum DumpReason {
 pub enum Request {
     /// `-c`: write the external cache into the kernel. Answered by
     /// [`Output::CommitDone`](crate::Output::CommitDone).
-    Commit(ClientId),
+    Commit(ClientId, Tables),
     /// `-f internal`.
     FlushInternal,
     /// `-f external`.
     FlushExternal,
     /// `-f`.
     FlushCaches,
-    /// `-F`: delete from the kernel's table what the filter lets through.
-    FlushKernel,
-    /// `-R`: read the kernel's table into the internal cache.
-    ResyncKernel,
+    /// `-F`: delete from the kernel's tables what the filter lets through.
+    FlushKernel(Tables),
+    /// `-R`: read the kernel's tables into the internal cache.
+    ResyncKernel(Tables),
     /// `-B`: send the whole internal cache.
     SendBulk,
     /// `-n`: ask the peer for its whole internal cache.
@@ -88,7 +117,7 @@ pub enum Input<'a> {
     /// The kernel dropped events because nobody read them in time.
     Overrun,
     /// One entry of the dump in progress. Filtered by the caller.
-    Dumped(Flow<'a>),
+    Dumped(Object<'a>),
     /// The dump in progress has ended. `complete` is false if the kernel said that the table
     /// changed under it (`NLM_F_DUMP_INTR`) or reading failed: then absence proves nothing.
     DumpDone {

@@ -31,11 +31,13 @@ pub mod time;
 mod wheel;
 pub mod wire;
 
-pub use cache::{Cursor, EntryState, FlowView, Name, Slot, View};
+pub use cache::{
+    Cursor, EntryState, ExpectationView, ExpectationsView, FlowView, Name, Slot, View,
+};
 pub use config::{ChannelConfig, Config, ExternalCache, InternalCache, ModeConfig};
-pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, PeerId, Refusal, Request};
+pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, PeerId, Refusal, Request, Tables};
 pub use node::{Node, QueuedMessage};
-pub use output::{CommitReport, Injection, KernelOp, Notice, Output};
+pub use output::{CommitReport, Injection, KernelOp, Notice, Output, Tally};
 pub use queue::Item;
 pub use seq::Seq;
 pub use stats::{Counter, Gauges, Stats};

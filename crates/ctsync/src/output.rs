@@ -5,9 +5,9 @@
 
 use core::time::Duration;
 
-use flow::Flow;
+use flow::{Expectation, Flow, Object};
 
-use crate::input::{ChannelId, ClientId, DumpReason, OpId, Refusal};
+use crate::input::{ChannelId, ClientId, DumpReason, OpId, Refusal, Tables};
 
 /// What the kernel's table is to be changed by.
 #[derive(Clone, Debug)]
@@ -18,6 +18,11 @@ pub enum KernelOp<'a> {
     Update(Flow<'a>),
     /// Delete a flow, selected by its original tuple and zone.
     Delete(Flow<'a>),
+    /// Create an expectation that must not exist yet, or refresh the one that exists; with its
+    /// timeout, which the kernel takes from a change only.
+    CreateExpectation(Expectation<'a>),
+    /// Delete an expectation, selected by its tuple and zone.
+    DeleteExpectation(Expectation<'a>),
 }
 
 /// Something an operator should know. Rendering it is the caller's business.
@@ -54,8 +59,10 @@ pub enum Notice {
     },
     /// A purge of the kernel's table was scheduled.
     PurgeScheduled(Duration),
-    /// The kernel's table is emptied; `scheduled` if `-t` had asked for it.
+    /// The kernel's tables are emptied; `scheduled` if `-t` had asked for it.
     KernelFlush {
+        /// Which of them.
+        tables: Tables,
         /// By the timer of `-t`.
         scheduled: bool,
     },
@@ -105,17 +112,51 @@ pub enum Injection {
     Destroy,
 }
 
-/// Result of a commit.
+/// What became of the entries of one table in a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CommitReport {
+pub struct Tally {
     /// Entries now in the kernel thanks to this commit.
     pub committed: u64,
     /// Entries that the kernel refused.
     pub failed: u64,
     /// Entries that the peer ended while they were refused and before they were tried again.
     pub vanished: u64,
+}
+
+/// Result of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitReport {
+    /// Which tables were committed.
+    pub tables: Tables,
+    /// What became of the flows.
+    pub flows: Tally,
+    /// What became of the expectations.
+    pub expectations: Tally,
+    /// Of the committed ones, those of which the kernel refused the helper.
+    pub without_helper: u64,
+    /// Of the committed ones, those whose master is not in the kernel.
+    pub without_master: u64,
     /// From the request to the last answer of the kernel.
     pub duration: Duration,
+}
+
+impl CommitReport {
+    /// A commit that has done nothing yet.
+    pub const fn new(tables: Tables) -> Self {
+        let none = Tally {
+            committed: 0,
+            failed: 0,
+            vanished: 0,
+        };
+        Self {
+            tables,
+            flows: none,
+            expectations: none,
+            without_helper: 0,
+            without_master: 0,
+            duration: Duration::ZERO,
+        }
+    }
 }
 
 /// One thing to be done by the caller.
@@ -135,21 +176,21 @@ pub enum Output<'a> {
         /// The operation.
         action: KernelOp<'a>,
     },
-    /// Read the kernel's table and report it by `Input::Dumped` and `Input::DumpDone`.
-    Dump(DumpReason),
-    /// Delete every flow that passes the filter from the kernel's table.
-    FlushKernel,
-    /// The kernel has refused a flow of the commit for good.
+    /// Read the kernel's tables, flows first, and report them by `Input::Dumped` and `Input::DumpDone`.
+    Dump(DumpReason, Tables),
+    /// Delete from the kernel's tables every flow that passes the filter, and every expectation.
+    FlushKernel(Tables),
+    /// The kernel has refused a flow or an expectation of the commit for good.
     CommitRefused {
-        /// The flow.
-        flow: Flow<'a>,
+        /// What it refused.
+        object: Object<'a>,
         /// The reason.
         refusal: Refusal,
     },
-    /// The kernel has refused a flow of the peer that was to be injected, for good.
+    /// The kernel has refused for good what was to be injected.
     InjectRefused {
-        /// The flow.
-        flow: Flow<'a>,
+        /// What it refused.
+        object: Object<'a>,
         /// What was tried.
         injection: Injection,
         /// The reason.

@@ -76,7 +76,7 @@ counters! {
     MessagesBefore,
     /// Acknowledgements of messages that we have not sent, or not in this life.
     AcksIgnored,
-    /// Messages about expectations, which this node does not keep.
+    /// Expectations of our kernel whose master is not known, or that are not to be replicated.
     ExpectationsIgnored,
     /// Messages that the mode ignores: in ALARM those with flags.
     MessagesIgnored,
@@ -161,6 +161,12 @@ pub struct Gauges {
     pub internal_len: usize,
     /// Flows in the external cache.
     pub external_len: usize,
+    /// Expectations in the internal cache that are in the kernel.
+    pub internal_expectations_live: usize,
+    /// Expectations in the internal cache, with those whose end the peer has not acknowledged.
+    pub internal_expectations_len: usize,
+    /// Expectations in the external cache.
+    pub external_expectations_len: usize,
     /// Messages that wait to be sent.
     pub transmit_queue_len: usize,
     /// Messages sent and not acknowledged.

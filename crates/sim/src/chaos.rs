@@ -6,20 +6,15 @@
 use std::time::Duration;
 
 use ctsync::wire::{Control, Flags};
-use ctsync::{Node, Request, Seq};
+use ctsync::{Node, Request, Seq, Tables};
 
 use crate::fact::Fact;
 use crate::host::HostId;
 use crate::network::Packet;
+use crate::random::Percent;
 use crate::scenario::{Incident, Traffic};
 use crate::schedule::{Phase, Step};
 use crate::world::World;
-
-/// Time in which the nodes have to repair everything by themselves.
-const SETTLE: Duration = Duration::from_secs(8);
-
-/// Time in which a bulk has to arrive.
-const REFILL: Duration = Duration::from_secs(4);
 
 impl World {
     /// Begins or ends a phase.
@@ -40,29 +35,28 @@ impl World {
             Phase::Heal => {
                 self.set_chaos(false);
                 let overrun = self.scenario.node.overrun_resync.unwrap_or_default();
-                // A short queue takes its time to send what fell out of it.
-                let short = self.scenario.node.resend_queue_len_max() < 100;
-                let repair = if short { SETTLE * 2 } else { Duration::ZERO };
-                self.plan(SETTLE + repair + overrun * 2, Step::Phase(Phase::Settled));
+                let poll = self.scenario.node.poll.unwrap_or_default();
+                let after = self.scenario.settle_time() + overrun * 2 + poll * 2;
+                self.plan(after, Step::Phase(Phase::Settled));
             }
             Phase::Settled => {
                 self.tell(self.primary, &Fact::Settled);
                 for host in self.everyone() {
-                    self.request(host, Request::ResyncKernel);
+                    self.request(host, Request::ResyncKernel(Tables::All));
                 }
-                self.plan(REFILL / 2, Step::Phase(Phase::Refill));
+                self.plan(Duration::from_secs(2), Step::Phase(Phase::Refill));
             }
             Phase::Refill => {
                 for host in self.everyone() {
                     self.request(host, Request::FlushExternal);
                     self.request(host, Request::RequestBulk);
                 }
-                self.plan(REFILL, Step::Phase(Phase::Recovered));
+                self.plan(self.scenario.refill_time(), Step::Phase(Phase::Recovered));
             }
             Phase::Recovered => {
                 self.tell(self.primary, &Fact::Recovered);
                 self.commit(self.backup());
-                self.plan(REFILL, Step::Phase(Phase::Survived));
+                self.plan(self.scenario.refill_time(), Step::Phase(Phase::Survived));
             }
             Phase::Survived => self.tell(self.backup(), &Fact::Survived),
         }
@@ -87,12 +81,33 @@ impl World {
     }
 
     fn change(&mut self, host: HostId) {
+        if self.scenario.node.expectations && self.luck.traffic.chance(Percent(15)) {
+            self.expect(host);
+            return;
+        }
         let share = self.share(host);
         let (now, workload) = (self.now, &mut self.workload);
         let kernel = &mut self.hosts.get_mut(host).kernel;
         kernel.now = now;
         if let Some(change) = workload.step(kernel, share) {
             self.changed(host, &change);
+        }
+    }
+
+    /// A helper is at work, or what it announced comes.
+    fn expect(&mut self, host: HostId) {
+        let (now, workload) = (self.now, &mut self.workload);
+        let kernel = &mut self.hosts.get_mut(host).kernel;
+        kernel.now = now;
+        if self.luck.traffic.chance(Percent(60)) {
+            if let Some(change) = workload.expect(kernel) {
+                self.expectation_changed(host, &change);
+            }
+        } else if let Some((end, change)) = workload.fulfil(kernel) {
+            self.expectation_changed(host, &end);
+            if let Some(change) = change {
+                self.changed(host, &change);
+            }
         }
     }
 
@@ -210,7 +225,7 @@ impl World {
             return;
         }
         self.request(host, Request::FlushCaches);
-        self.request(host, Request::ResyncKernel);
+        self.request(host, Request::ResyncKernel(Tables::All));
         self.request(host, Request::SendBulk);
     }
 }

@@ -9,17 +9,16 @@ use ctsync::wire::header::HEADER_LEN;
 use ctsync::wire::split;
 use ctsync::{
     ChannelId, ClientId, CommitReport, Counter, DumpReason, Input, Node, Notice, OpId, Output,
-    PeerId, Refusal, Request,
+    PeerId, Refusal, Request, Tables,
 };
 use flow::{Event, Object, Origin};
 
 use crate::fact::Fact;
 use crate::host::{self, Dump, HostId, Operation, Verb};
-use crate::kernel::Change;
 use crate::network::{Packet, Transport};
 use crate::random::Percent;
 use crate::schedule::Step;
-use crate::text::{brief, messages};
+use crate::text::{brief, expected, messages, thing};
 use crate::world::World;
 
 /// Events read before the loop turns to something else.
@@ -35,8 +34,8 @@ const BATCH_LEN_MAX: usize = 100;
 enum Effect {
     Transmit(ChannelId, Vec<u8>),
     Operation(Box<Operation>),
-    Dump(DumpReason),
-    FlushKernel,
+    Dump(DumpReason, Tables),
+    FlushKernel(Tables),
     CommitDone(ClientId, CommitReport),
     CommitRefused,
     Notice(Notice),
@@ -126,7 +125,7 @@ impl World {
         if self.hosts.get(host).node.is_some() && self.committing.get(host).is_none() {
             *self.committing.get_mut(host) = Some(client);
         }
-        self.request(host, Request::Commit(client));
+        self.request(host, Request::Commit(client, Tables::All));
     }
 
     /// Hands an input to a node and carries out what comes of it.
@@ -181,10 +180,15 @@ impl World {
                 self.hosts.get_mut(host).operations.push_back(*operation);
                 self.plan_batch(host);
             }
-            Effect::Dump(reason) => self.begin_dump(host, reason),
-            Effect::FlushKernel => {
+            Effect::Dump(reason, tables) => self.begin_dump(host, reason, tables),
+            Effect::FlushKernel(tables) => {
                 self.tell(host, &Fact::KernelFlushed);
-                self.empty_table(host, Origin::Flush);
+                if tables.flows() {
+                    self.empty_table(host, Origin::Flush);
+                }
+                if tables.expectations() {
+                    self.forget_expectations(host, Origin::Flush);
+                }
             }
             Effect::CommitDone(client, report) => {
                 self.counts.commits += 1;
@@ -226,18 +230,19 @@ impl World {
         }
         for event in self.kernel(host).read_events(EVENTS_PER_TURN) {
             let (kind, origin) = (event.kind, self.saboteur.origin(event.origin));
-            if self.saboteur.loses_event() {
+            if self.saboteur.loses_event(&event.object) {
                 continue;
             }
+            let object = event.object;
             self.trace.record(self.now, &[], || {
-                format!("{host:?} event {kind:?} {origin:?} {}", brief(&event.flow))
+                format!("{host:?} event {kind:?} {origin:?} {}", thing(&object))
             });
             self.feed(
                 host,
                 Input::Event(Event {
                     kind,
                     origin,
-                    object: Object::Flow(event.flow),
+                    object,
                 }),
             );
         }
@@ -255,15 +260,16 @@ impl World {
         }
     }
 
-    fn begin_dump(&mut self, host: HostId, reason: DumpReason) {
+    fn begin_dump(&mut self, host: HostId, reason: DumpReason, tables: Tables) {
         self.trace.record(self.now, b"dump", || {
-            format!("{host:?} reads the table: {reason:?}")
+            format!("{host:?} reads {tables:?}: {reason:?}")
         });
         self.history.note_dump(host, false);
         let it = self.hosts.get_mut(host);
         let generation = it.kernel.generation();
         it.dumps.push_back(Dump {
             reason,
+            tables,
             cursor: None,
             generation,
         });
@@ -286,18 +292,30 @@ impl World {
         let Some(dump) = it.dumps.front_mut() else {
             return;
         };
-        let (flows, cursor) = it.kernel.dump(dump.cursor, count);
+        let (flows, cursor) = if dump.tables.flows() {
+            it.kernel.dump(dump.cursor, count)
+        } else {
+            (Vec::new(), None)
+        };
         dump.cursor = cursor;
         let dump = *dump;
         for flow in flows {
             self.trace.record(self.now, &[], || {
                 format!("{host:?} dumped {}", brief(&flow))
             });
-            self.feed(host, Input::Dumped(flow));
+            self.feed(host, Input::Dumped(Object::Flow(flow)));
         }
         if cursor.is_some() {
             self.plan_dump(host);
             return;
+        }
+        if dump.tables.expectations() {
+            for it in self.hosts.get(host).kernel.dump_expectations() {
+                self.trace.record(self.now, &[], || {
+                    format!("{host:?} dumped {}", expected(&it))
+                });
+                self.feed(host, Input::Dumped(Object::Expectation(it)));
+            }
         }
         let it = self.hosts.get_mut(host);
         it.dumps.pop_front();
@@ -340,14 +358,9 @@ impl World {
         let origin = host::config(&self.scenario, host, self.now).origin_of_changes();
         let mut refusals = Vec::new();
         for operation in &batch {
-            let kernel = self.kernel(host);
-            let result = match operation.verb {
-                Verb::Create => kernel.create(&operation.flow, origin),
-                Verb::Update => kernel.change(&operation.flow, origin),
-                Verb::Delete => kernel.delete(&operation.flow, origin),
-            };
-            if let Err(refusal) = &result {
-                refusals.push((operation.op, *refusal));
+            let result = self.carry_out_operation(host, operation, origin);
+            if let Err(refusal) = result {
+                refusals.push((operation.op, refusal));
             }
             self.operated(host, operation, result);
         }
@@ -355,21 +368,45 @@ impl World {
         self.plan(after, Step::Outcomes(host, life, refusals, through));
     }
 
-    fn operated(&mut self, host: HostId, operation: &Operation, result: Result<Change, Refusal>) {
+    fn carry_out_operation(
+        &mut self,
+        host: HostId,
+        operation: &Operation,
+        origin: Origin,
+    ) -> Result<(), Refusal> {
+        let kernel = self.kernel(host);
+        match &operation.object {
+            Object::Flow(flow) => {
+                let change = match operation.verb {
+                    Verb::Create => kernel.create(flow, origin),
+                    Verb::Update => kernel.change(flow, origin),
+                    Verb::Delete => kernel.delete(flow, origin),
+                }?;
+                self.changed(host, &change);
+            }
+            Object::Expectation(expectation) => {
+                let change = match operation.verb {
+                    Verb::Create | Verb::Update => kernel.create_expectation(expectation, origin),
+                    Verb::Delete => kernel.delete_expectation(expectation, origin).map(Some),
+                }?;
+                if let Some(change) = change {
+                    self.expectation_changed(host, &change);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn operated(&mut self, host: HostId, operation: &Operation, result: Result<(), Refusal>) {
         self.counts.operations += 1;
         self.trace.record(self.now, b"operation", || {
-            let outcome = result.as_ref().map(drop);
+            let (op, verb) = (operation.op, operation.verb);
             format!(
-                "{host:?} {:?} {:?} {}: {outcome:?}",
-                operation.op,
-                operation.verb,
-                brief(&operation.flow)
+                "{host:?} {op:?} {verb:?} {}: {result:?}",
+                thing(&operation.object)
             )
         });
-        if let Ok(change) = &result {
-            self.changed(host, change);
-        }
-        self.tell(host, &Fact::Operated(operation, result.map(drop)));
+        self.tell(host, &Fact::Operated(operation, result));
     }
 
     /// Reports what became of a batch.
@@ -390,6 +427,17 @@ impl World {
         self.feed(host, Input::OpsDone { through });
         self.tell(host, &Fact::OperationsDone(through));
         self.plan_batch(host);
+    }
+
+    /// Removes every expectation.
+    pub(crate) fn forget_expectations(&mut self, host: HostId, origin: Origin) {
+        let keys = self.hosts.get(host).kernel.expectations();
+        let keys: Vec<_> = keys.map(|(key, _)| *key).collect();
+        for key in keys {
+            if let Some(change) = self.kernel(host).forget(&key, origin) {
+                self.expectation_changed(host, &change);
+            }
+        }
     }
 
     /// Removes every flow from a table.
@@ -418,8 +466,8 @@ fn effect(output: Output<'_>) -> Effect {
     match output {
         Output::Transmit { channel, bytes } => Effect::Transmit(channel, bytes.to_vec()),
         Output::Kernel { op, action } => Effect::Operation(Box::new(Operation::new(op, &action))),
-        Output::Dump(reason) => Effect::Dump(reason),
-        Output::FlushKernel => Effect::FlushKernel,
+        Output::Dump(reason, tables) => Effect::Dump(reason, tables),
+        Output::FlushKernel(tables) => Effect::FlushKernel(tables),
         Output::CommitDone { client, report } => Effect::CommitDone(client, report),
         Output::CommitRefused { .. } | Output::InjectRefused { .. } => Effect::CommitRefused,
         Output::Notice(notice) => Effect::Notice(notice),

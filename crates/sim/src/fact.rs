@@ -8,9 +8,9 @@ use std::time::Duration;
 use ctsync::{ChannelId, ClientId, CommitReport, Instant, Notice, OpId, Refusal, Request};
 
 use crate::essence::{Essence, Key};
-use crate::history::History;
+use crate::history::{History, Yardstick};
 use crate::host::{Host, HostId, Operation, PerHost};
-use crate::kernel::Change;
+use crate::kernel::{Change, ExpectChange, ExpectKey};
 use crate::scenario::Scenario;
 
 /// One thing that happened at a host.
@@ -18,6 +18,8 @@ use crate::scenario::Scenario;
 pub enum Fact<'a> {
     /// The table changed. (Already in the history.)
     Kernel(&'a Change),
+    /// The table of expectations changed. (Already in the history.)
+    Expectation(&'a ExpectChange),
     /// The daemon was started.
     Started,
     /// The daemon died.
@@ -105,12 +107,33 @@ impl Scene<'_> {
         })
     }
 
-    /// Why what this host says of a flow can be learnt from none of the others.
-    pub fn lie(&self, key: &Key, claim: &Essence) -> Option<String> {
-        let others = self.others(self.host);
-        others
-            .map(|other| self.history.lie(other, key, claim))
-            .reduce(|lie, other| lie.and(other))
-            .flatten()
+    /// The same for an expectation.
+    pub fn expectation_ended_lately(&self, key: &ExpectKey) -> bool {
+        self.everyone().any(|host| {
+            let end = self.hosts.get(host).kernel.end_of_expectation(key);
+            let soon = |end: Instant| end.since(self.now) < SOON;
+            let last = self.history.expectations(host, key).last();
+            let over = last.filter(|last| last.dead);
+            end.is_some_and(soon) || over.is_some_and(|over| self.now.since(over.at) < SOON)
+        })
+    }
+
+    /// Why what is claimed of a flow cannot be learnt from any of these hosts.
+    pub fn lie(
+        &self,
+        hosts: impl Iterator<Item = HostId>,
+        key: &Key,
+        claim: &Essence,
+        status: bool,
+    ) -> Option<String> {
+        let yardstick = Yardstick {
+            status,
+            one_life: self.scenario.tells_lives_apart(),
+        };
+        let mut lies = Vec::new();
+        for host in hosts {
+            lies.push(self.history.lie(host, key, claim, yardstick)?);
+        }
+        Some(lies.join("; "))
     }
 }

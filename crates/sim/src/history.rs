@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use ctsync::Instant;
-use flow::{EventKind, PerDir, Status};
+use flow::{EventKind, Expectation, PerDir, Status};
 
 use crate::essence::{Essence, Key};
 use crate::host::{HostId, PerHost};
-use crate::kernel::Change;
+use crate::kernel::{Change, ExpectChange, ExpectKey};
 
 /// One state of a flow, or its end.
 #[derive(Clone, Debug)]
@@ -38,10 +38,24 @@ impl Version {
     }
 }
 
+/// An expectation or its end.
+#[derive(Clone, Debug)]
+pub struct ExpectVersion {
+    /// The expectation; its class is its version.
+    pub expectation: Expectation<'static>,
+    /// When it came or went.
+    pub at: Instant,
+    /// Who did it.
+    pub origin: flow::Origin,
+    /// Whether this is the end.
+    pub dead: bool,
+}
+
 /// All versions of all flows at all hosts.
 #[derive(Debug, Default)]
 pub struct History {
     flows: BTreeMap<(HostId, Key), Vec<Version>>,
+    expectations: BTreeMap<(HostId, ExpectKey), Vec<ExpectVersion>>,
     newest: u32,
     overtaken: PerHost<u32>,
 }
@@ -60,6 +74,24 @@ impl History {
             origin: change.origin,
             dead: change.kind == EventKind::Destroy,
         });
+    }
+
+    /// Notes a change of an expectation.
+    pub fn record_expectation(&mut self, now: Instant, host: HostId, change: &ExpectChange) {
+        let versions = self.expectations.entry((host, change.key)).or_default();
+        versions.push(ExpectVersion {
+            expectation: change.expectation.clone(),
+            at: now,
+            origin: change.origin,
+            dead: change.kind == EventKind::Destroy,
+        });
+    }
+
+    /// All versions of an expectation, oldest first.
+    pub fn expectations(&self, host: HostId, key: &ExpectKey) -> &[ExpectVersion] {
+        self.expectations
+            .get(&(host, *key))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// All versions of a flow, oldest first.
@@ -82,6 +114,14 @@ impl History {
     /// shows a newer one: then the daemon goes back for a moment, and cannot know better.
     pub const fn is_overtaken(&self, host: HostId, version: u32) -> bool {
         version <= *self.overtaken.get(host)
+    }
+
+    /// Whether the present life of a flow is only known from injections.
+    pub fn is_injected(&self, host: HostId, key: &Key) -> bool {
+        let versions = self.versions(host, key);
+        let life = versions.last().map(|last| last.life);
+        let mut of_life = versions.iter().filter(|it| Some(it.life) == life);
+        life.is_some() && of_life.all(|it| it.origin == flow::Origin::Inject)
     }
 
     /// Place of a version among those of its flow: greater is newer.
@@ -110,32 +150,38 @@ impl History {
             .max()
     }
 
+    /// What may complete a claim about a life of a flow.
+    fn pool(&self, host: HostId, key: &Key, life: u32, yardstick: Yardstick) -> Vec<&Essence> {
+        let elsewhere = HostId::ALL.into_iter().filter(|other| *other != host);
+        let elsewhere = elsewhere.filter(|_| !yardstick.one_life);
+        let here = self.versions(host, key).iter();
+        here.filter(|it| !yardstick.one_life || it.life == life)
+            .chain(elsewhere.flat_map(|other| self.versions(other, key)))
+            .filter(|it| !it.dead)
+            .map(|it| &it.essence)
+            .collect()
+    }
+
     /// Why something cannot have been learnt about a flow of this host, `None` if it can.
     ///
     /// A version may have been in the table several times: a commit brings it back, with other
     /// status bits.
-    pub fn lie(&self, host: HostId, key: &Key, claim: &Essence) -> Option<String> {
-        self.lie_about(host, key, claim, true)
-    }
-
-    /// The same without regard to the status, of which a kernel decides most bits itself.
-    pub fn lie_but_status(&self, host: HostId, key: &Key, claim: &Essence) -> Option<String> {
-        self.lie_about(host, key, claim, false)
-    }
-
-    fn lie_about(&self, host: HostId, key: &Key, claim: &Essence, status: bool) -> Option<String> {
+    pub fn lie(
+        &self,
+        host: HostId,
+        key: &Key,
+        claim: &Essence,
+        yardstick: Yardstick,
+    ) -> Option<String> {
         let versions = self.versions(host, key);
         let mut lie = None;
         for truth in versions.iter().rev() {
             if truth.dead || truth.essence.version() != claim.version() {
                 continue;
             }
-            let life = versions
-                .iter()
-                .filter(|it| it.life == truth.life && !it.dead);
-            let life: Vec<&Essence> = life.map(|it| &it.essence).collect();
+            let life = self.pool(host, key, truth.life, yardstick);
             let mut claim = claim.clone();
-            if !status {
+            if !yardstick.status {
                 claim.status = truth.essence.status;
             }
             let wrong = fault(&claim, &truth.essence, &life)?;
@@ -145,6 +191,24 @@ impl History {
         let unknown = || format!("version {} never existed at {host:?}", claim.version());
         Some(lie.unwrap_or_else(unknown))
     }
+}
+
+/// How close to the truth a claim has to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Yardstick {
+    /// The status counts. A kernel decides most bits itself.
+    pub status: bool,
+    /// What not every message tells has to be of the same life. Where messages get lost for good, or
+    /// several hosts tell of a flow, what one message leaves out may be completed by another one.
+    pub one_life: bool,
+}
+
+impl Yardstick {
+    /// Everything counts.
+    pub const STRICT: Self = Self {
+        status: true,
+        one_life: true,
+    };
 }
 
 /// What is wrong with a claim about a version of a flow, given all versions of that life.

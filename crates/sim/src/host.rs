@@ -5,10 +5,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ctsync::{ChannelConfig, ChannelId, Config, DumpReason, Instant, KernelOp, Node, OpId, Seq};
-use flow::{Flow, Helper, Name};
+use ctsync::{
+    ChannelConfig, ChannelId, Config, DumpReason, Instant, KernelOp, Node, OpId, Seq, Tables,
+};
+use flow::{Expectation, Flow, Helper, Name, Object};
 
-use crate::kernel::{Cursor, HELPERS, Kernel};
+use crate::kernel::{Cursor, FUNCTIONS, HELPERS, Kernel};
 use crate::network::{LINKS_MAX, PerLink};
 use crate::scenario::Scenario;
 
@@ -86,8 +88,8 @@ pub struct Operation {
     pub op: OpId,
     /// What it does.
     pub verb: Verb,
-    /// The flow.
-    pub flow: Flow<'static>,
+    /// The flow or the expectation.
+    pub object: Object<'static>,
     /// The node named a helper that no flow ever had.
     pub unheard_of_helper: bool,
 }
@@ -95,34 +97,45 @@ pub struct Operation {
 impl Operation {
     /// Takes an operation out of the node.
     pub fn new(op: OpId, action: &KernelOp<'_>) -> Self {
-        let (verb, flow) = match action {
-            KernelOp::Create(flow) => (Verb::Create, flow),
-            KernelOp::Update(flow) => (Verb::Update, flow),
-            KernelOp::Delete(flow) => (Verb::Delete, flow),
+        let (verb, (object, unheard_of_helper)) = match action {
+            KernelOp::Create(flow) => (Verb::Create, own(flow)),
+            KernelOp::Update(flow) => (Verb::Update, own(flow)),
+            KernelOp::Delete(flow) => (Verb::Delete, own(flow)),
+            KernelOp::CreateExpectation(it) => (Verb::Create, own_expectation(it)),
+            KernelOp::DeleteExpectation(it) => (Verb::Delete, own_expectation(it)),
         };
-        let helper = flow.helper.map(|helper| helper.name.as_bytes());
-        let known = helper
-            .and_then(|name| HELPERS.into_iter().find(|known| known.as_bytes() == name))
-            .map(|name| Helper {
-                name: Name::new(name.as_bytes()),
-                info: None,
-            });
         Self {
             op,
             verb,
-            unheard_of_helper: helper.is_some() && known.is_none(),
-            flow: own(flow, known),
+            object,
+            unheard_of_helper,
         }
     }
 
-    /// Whether a flow is written.
-    pub fn writes(&self) -> bool {
-        self.verb != Verb::Delete
+    /// The flow that is written.
+    pub fn written(&self) -> Option<&Flow<'static>> {
+        self.flow().filter(|_| self.verb != Verb::Delete)
+    }
+
+    /// The flow that it is about.
+    pub const fn flow(&self) -> Option<&Flow<'static>> {
+        match &self.object {
+            Object::Flow(flow) => Some(flow),
+            Object::Expectation(_) => None,
+        }
     }
 }
 
-fn own(flow: &Flow<'_>, helper: Option<Helper<'static>>) -> Flow<'static> {
-    Flow {
+/// The name of this world's own that is equal.
+fn known(name: Name<'_>, names: &[&'static str]) -> Option<Name<'static>> {
+    let mut names = names.iter();
+    let known = names.find(|known| known.as_bytes() == name.as_bytes());
+    known.map(|name| Name::new(name.as_bytes()))
+}
+
+fn own(flow: &Flow<'_>) -> (Object<'static>, bool) {
+    let helper = flow.helper.and_then(|helper| known(helper.name, &HELPERS));
+    let own = Flow {
         reply: flow.reply,
         status: flow.status,
         timeout: flow.timeout,
@@ -134,10 +147,32 @@ fn own(flow: &Flow<'_>, helper: Option<Helper<'static>>) -> Flow<'static> {
         nat_dst: flow.nat_dst.clone(),
         seq_adj: flow.seq_adj,
         synproxy: flow.synproxy,
-        helper,
+        helper: helper.map(|name| Helper { name, info: None }),
         master: flow.master,
         ..Flow::new(flow.orig)
-    }
+    };
+    let unheard_of = flow.helper.is_some() && helper.is_none();
+    (Object::Flow(own), unheard_of)
+}
+
+/// Takes an expectation out of the node; whether it has a name that nobody has.
+pub(crate) fn own_expectation(it: &Expectation<'_>) -> (Object<'static>, bool) {
+    let helper = it.helper.and_then(|name| known(name, &HELPERS));
+    let function = it.function.and_then(|name| known(name, &FUNCTIONS));
+    let own = Expectation {
+        mask: it.mask,
+        timeout: it.timeout,
+        zone: it.zone,
+        flags: it.flags,
+        class: it.class,
+        nat: it.nat,
+        helper,
+        function,
+        ..Expectation::new(it.master, it.tuple)
+    };
+    let unheard_of =
+        it.helper.is_some() != helper.is_some() || it.function.is_some() != function.is_some();
+    (Object::Expectation(own), unheard_of)
 }
 
 /// A dump in progress.
@@ -145,6 +180,8 @@ fn own(flow: &Flow<'_>, helper: Option<Helper<'static>>) -> Flow<'static> {
 pub struct Dump {
     /// Why.
     pub reason: DumpReason,
+    /// Of what.
+    pub tables: Tables,
     /// Where it has got to.
     pub cursor: Cursor,
     /// The table's generation at its start.

@@ -34,11 +34,16 @@ pub mod workload;
 pub mod world;
 
 pub use report::{Report, Violation};
-pub use scenario::Scenario;
+pub use scenario::{Scenario, Wish};
 
 /// Runs the world that a seed makes.
 pub fn run(seed: u64) -> Report {
     world::World::new(Scenario::random(seed), seed, false).run(seed)
+}
+
+/// Runs the world that a seed makes when some of it is laid down.
+pub fn run_wished(seed: u64, wish: &Wish) -> Report {
+    world::World::new(Scenario::wished(seed, wish), seed, false).run(seed)
 }
 
 /// Runs a named scenario with a seed; `None` if there is none of that name.
@@ -54,13 +59,13 @@ pub fn run_world(scenario: Scenario, seed: u64) -> Report {
     world::World::new(scenario, seed, false).run(seed)
 }
 
-/// Like [`run`] or [`run_scenario`], with a text of everything that happens.
-pub fn trace(name: Option<&str>, seed: u64) -> Option<Report> {
+/// Like [`run_wished`] or [`run_scenario`], with a text of everything that happens.
+pub fn trace(name: Option<&str>, wish: &Wish, seed: u64) -> Option<Report> {
     let scenario = match name {
         Some(name) => scenario::named()
             .into_iter()
             .find(|scenario| scenario.name == name)?,
-        None => Scenario::random(seed),
+        None => Scenario::wished(seed, wish),
     };
     Some(world::World::new(scenario, seed, true).run(seed))
 }

@@ -41,6 +41,8 @@ impl fmt::Display for Violation {
 pub struct Counts {
     /// Changes of the tables.
     pub changes: u64,
+    /// Changes of the tables of expectations.
+    pub expectations: u64,
     /// Datagrams sent.
     pub sent: u64,
     /// Datagrams that arrived, copies included.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use ctsync::wire::{Kind, split};
-use flow::{EventKind, Origin};
+use flow::{EventKind, Object, Origin};
 
 use crate::random::{Percent, Random};
 
@@ -15,6 +15,8 @@ use crate::random::{Percent, Random};
 pub enum Sabotage {
     /// Some events are never reported, and no overrun either.
     LoseEvents,
+    /// Some events about expectations are never reported.
+    LoseExpectations,
     /// What a node wrote itself is reported as traffic.
     HideOrigin,
     /// The mark of some flows changes under way.
@@ -48,8 +50,13 @@ impl Saboteur {
     }
 
     /// Whether an event gets lost.
-    pub(crate) fn loses_event(&mut self) -> bool {
-        self.what == Some(Sabotage::LoseEvents) && self.random.chance(SOME)
+    pub(crate) fn loses_event(&mut self, object: &Object<'_>) -> bool {
+        let unlucky = match (self.what, object) {
+            (Some(Sabotage::LoseEvents), _) => true,
+            (Some(Sabotage::LoseExpectations), Object::Expectation(_)) => true,
+            (_, Object::Flow(_) | Object::Expectation(_)) => false,
+        };
+        unlucky && self.random.chance(SOME)
     }
 
     /// The origin that is reported.

@@ -2,10 +2,11 @@
 //!
 //! Made only when a trace was asked for; nothing depends on them.
 
-use ctsync::wire::{Control, FlowMessage, Kind, Message, split};
-use flow::Flow;
+use ctsync::wire::{Control, ExpectMessage, FlowMessage, Kind, Message, split};
+use flow::{Expectation, Flow, Object};
 
 use crate::essence::{Essence, Key};
+use crate::kernel::ExpectKey;
 
 /// A flow in few words.
 pub fn brief(flow: &Flow<'_>) -> String {
@@ -16,6 +17,26 @@ pub fn brief(flow: &Flow<'_>) -> String {
         essence.version(),
         essence.status
     )
+}
+
+/// A flow or expectation in few words.
+pub fn thing(object: &Object<'_>) -> String {
+    match object {
+        Object::Flow(flow) => brief(flow),
+        Object::Expectation(expectation) => expected(expectation),
+    }
+}
+
+/// An expectation in few words.
+pub fn expected(expectation: &Expectation<'_>) -> String {
+    let class = expectation.class.unwrap_or_default();
+    format!("{} v{class}", expect_name(&ExpectKey::of(expectation)))
+}
+
+/// An expectation's identity in few words.
+pub fn expect_name(key: &ExpectKey) -> String {
+    let part = |tuple| name(&Key::new(tuple, None));
+    format!("expectation {} of {}", part(&key.tuple), part(&key.master))
 }
 
 /// A flow's identity in few words.
@@ -64,7 +85,15 @@ fn one(message: &Message<'_>) -> String {
             },
         ),
         Kind::Control => format!("{:?}", Control::decode(message)),
-        kind @ (Kind::Expectation(_) | Kind::Unassigned(_)) => format!("{kind:?}"),
+        Kind::Expectation(kind) => ExpectMessage::decode(message.body).map_or_else(
+            |reason| format!("{reason:?}"),
+            |it| {
+                let key = ExpectKey::of_message(&it);
+                let words = key.map_or_else(|| "nothing".into(), |key| expect_name(&key));
+                format!("{kind:?} {words} v{}", it.class.unwrap_or_default())
+            },
+        ),
+        kind @ Kind::Unassigned(_) => format!("{kind:?}"),
     };
     format!("#{seq}{flags} {what}")
 }

@@ -6,12 +6,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flow::{
-    Addrs, Flow, Helper, Icmp, Keys, L4, Labels, Mark, Name, Origin, PerDir, Ports, ProtoInfo,
-    Protocol, SctpInfo, SctpState, SeqAdj, Status, Synproxy, TcpInfo, TcpState, Tuple, Zone,
+    Addrs, Dir, ExpectNat, Expectation, ExpectationFlags, Flow, Helper, Icmp, Keys, L4, Labels,
+    Mark, Name, Origin, PerDir, Ports, ProtoInfo, Protocol, SctpInfo, SctpState, SeqAdj, Status,
+    Synproxy, TcpInfo, TcpState, Tuple, Zone,
 };
 
 use crate::essence::Key;
-use crate::kernel::{Change, HELPERS, Kernel};
+use crate::kernel::{Change, ExpectChange, FUNCTIONS, HELPERS, Kernel};
 use crate::random::{Percent, Random};
 
 /// The hosts behind the firewalls.
@@ -58,6 +59,85 @@ impl Workload {
             35..80 => self.touch(kernel),
             _ => self.close(kernel),
         }
+    }
+
+    /// A helper announces a flow, or the announced flow comes.
+    pub fn expect(&mut self, kernel: &mut Kernel) -> Option<ExpectChange> {
+        let helped = |(_, flow): &(&Key, &Flow<'static>)| {
+            flow.helper.is_some() && matches!(flow.orig.l4, L4::Tcp(_) | L4::Udp(_))
+        };
+        let masters: Vec<Flow<'static>> = kernel
+            .flows()
+            .filter(helped)
+            .map(|(_, flow)| flow.clone())
+            .collect();
+        let master = self.random.pick(&masters)?;
+        let expectation = self.announcement(master)?;
+        kernel.expect(expectation, Origin::Traffic)
+    }
+
+    fn announcement(&mut self, master: &Flow<'static>) -> Option<Expectation<'static>> {
+        let random = &mut self.random;
+        let number = u16::try_from(random.below(EXPECTED_PORTS)).ok()?;
+        let (addrs, port) = (master.orig.addrs, 20_000 + number);
+        let ports = |src, dst| Ports { src, dst };
+        let l4 = |ports| L4::with_ports(master.orig.protocol(), ports);
+        let ones = |addr| match addr {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::BROADCAST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from([0xff; 16])),
+        };
+        let mask = Addrs::new(ones(addrs.src()), ones(addrs.dst()))?;
+        let life = if random.chance(Percent(50)) {
+            1 + random.long() % 5
+        } else {
+            300
+        };
+        // The wire has no translated addresses of IPv6.
+        let translated = matches!(addrs, Addrs::V4 { .. }) && random.chance(Percent(30));
+        let saved = Addrs::V4 {
+            src: Ipv4Addr::new(10, 9, 9, 9),
+            dst: Ipv4Addr::UNSPECIFIED,
+        };
+        let nat =
+            translated.then(|| Tuple::new(saved, l4(ports(port, 0)).unwrap_or(master.orig.l4)));
+        let function = translated.then(|| FUNCTIONS[0]);
+        self.version += 1;
+        Some(Expectation {
+            mask: Some(Tuple::new(mask, l4(ports(0, 0xffff))?)),
+            timeout: Some(life),
+            helper: master.helper.map(|helper| helper.name),
+            zone: master.zone,
+            flags: Some(ExpectationFlags::default()),
+            class: Some(self.version),
+            nat: nat.map(|tuple| ExpectNat {
+                dir: Dir::Reply,
+                tuple,
+            }),
+            function: function.map(|name| Name::new(name.as_bytes())),
+            ..Expectation::new(master.orig, Tuple::new(addrs, l4(ports(0, port))?))
+        })
+    }
+
+    /// An expected flow comes: its expectation goes, and a flow with a master is there.
+    pub fn fulfil(&mut self, kernel: &mut Kernel) -> Option<(ExpectChange, Option<Change>)> {
+        let index = self.random.index(kernel.expectations_len());
+        let (key, expectation) = kernel.expectations().nth(index)?;
+        let (key, zone, master) = (*key, expectation.zone, expectation.master);
+        let end = kernel.forget(&key, Origin::Traffic)?;
+        let port = end.expectation.tuple.l4.ports()?.dst;
+        let l4 = with_ports(end.expectation.tuple.l4, |_| Ports {
+            src: port + 10_000,
+            dst: port,
+        });
+        let mut flow = Flow::new(Tuple::new(end.expectation.tuple.addrs, l4));
+        flow.reply = flow.orig.inverse();
+        flow.zone = zone;
+        flow.status = Some(Status::CONFIRMED | Status::EXPECTED);
+        flow.timeout = Some(self.life());
+        flow.protoinfo = first_state(&l4, &mut self.random);
+        flow.mark = Some(self.next_version());
+        flow.master = Some(master);
+        Some((end, kernel.insert(flow, Origin::Traffic)))
     }
 
     /// Opens the flow of a random slot.
@@ -176,6 +256,9 @@ impl Workload {
         flow.reply = Some(reply);
     }
 }
+
+/// Ports of announced flows. They are few, so that they are used again.
+const EXPECTED_PORTS: u64 = 40;
 
 /// The tuple of a slot; no two are equal, not even on the wire.
 fn tuple(slot: u64) -> (Tuple, Option<Zone>) {

@@ -14,14 +14,14 @@ use crate::check::Checkers;
 use crate::fact::{Fact, Scene};
 use crate::history::History;
 use crate::host::{self, Host, HostId, PerHost};
-use crate::kernel::{Change, Kernel};
+use crate::kernel::{Change, ExpectChange, Kernel};
 use crate::network::{LinkFaults, Network};
 use crate::random::Random;
 use crate::report::{Counts, Findings, Report};
 use crate::sabotage::Saboteur;
 use crate::scenario::{Scenario, Traffic};
 use crate::schedule::{Phase, Schedule, Step};
-use crate::text::brief;
+use crate::text::{brief, expected};
 use crate::trace::Trace;
 use crate::workload::{Share, Workload};
 
@@ -262,6 +262,26 @@ impl World {
             )
         });
         self.tell(host, &Fact::Kernel(change));
+        for change in self.kernel(host).take_consequences() {
+            self.expectation_changed(host, &change);
+        }
+        self.plan_events(host);
+        self.plan_expiry(host);
+    }
+
+    /// A host's table of expectations has changed.
+    pub(crate) fn expectation_changed(&mut self, host: HostId, change: &ExpectChange) {
+        self.counts.expectations += 1;
+        self.history.record_expectation(self.now, host, change);
+        self.trace.record(self.now, b"expectation", || {
+            format!(
+                "{host:?} kernel {:?} {:?} {}",
+                change.kind,
+                change.origin,
+                expected(&change.expectation)
+            )
+        });
+        self.tell(host, &Fact::Expectation(change));
         self.plan_events(host);
         self.plan_expiry(host);
     }
@@ -291,6 +311,10 @@ impl World {
         for change in self.kernel(host).expire() {
             self.counts.expired += 1;
             self.changed(host, &change);
+        }
+        for change in self.kernel(host).expire_expectations() {
+            self.counts.expired += 1;
+            self.expectation_changed(host, &change);
         }
         self.plan_expiry(host);
     }

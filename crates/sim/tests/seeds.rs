@@ -2,25 +2,25 @@
 //!
 //! `cargo xtask sim --seeds N` runs more of them, and `--seed S --trace` shows one.
 
-use sim::Report;
+use sim::scenario::ModeName;
+use sim::{Report, Wish};
 
-fn check(report: &Report) {
+fn check(words: &str, report: &Report) {
     let violations: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
     assert!(
         violations.is_empty(),
-        "seed {} of {}:\n{}\nrun again: cargo xtask sim --seed {} --trace",
-        report.seed,
-        report.scenario,
+        "{}\nrun again: cargo xtask sim {words} --seed {} --trace",
         violations.join("\n"),
         report.seed,
     );
 }
 
-fn check_seeds(seeds: std::ops::Range<u64>) {
+/// Runs the seeds of a kind of worlds; `words` are those of `cargo xtask sim` that ask for it.
+fn check_seeds(words: &str, wish: Wish, seeds: std::ops::Range<u64>) {
     let (mut changes, mut compared) = (0, 0);
     for seed in seeds {
-        let report = sim::run(seed);
-        check(&report);
+        let report = sim::run_wished(seed, &wish);
+        check(words, &report);
         changes += report.counts.changes;
         compared += report.counts.compared;
     }
@@ -29,24 +29,22 @@ fn check_seeds(seeds: std::ops::Range<u64>) {
     assert!(compared > 1_000, "only {compared} flows compared");
 }
 
+/// FT-FW with both caches.
+const FTFW: Wish = Wish {
+    mode: Some(ModeName::Ftfw),
+    inject: Some(false),
+    poll: Some(false),
+    ..Wish::ANY
+};
+
 #[test]
-fn seeds_0_to_59_are_sound() {
-    check_seeds(0..60);
+fn ftfw_seeds_0_to_119_are_sound() {
+    check_seeds("--mode ftfw --inject no --poll no", FTFW, 0..120);
 }
 
 #[test]
-fn seeds_60_to_119_are_sound() {
-    check_seeds(60..120);
-}
-
-#[test]
-fn seeds_120_to_179_are_sound() {
-    check_seeds(120..180);
-}
-
-#[test]
-fn seeds_180_to_239_are_sound() {
-    check_seeds(180..240);
+fn ftfw_seeds_120_to_239_are_sound() {
+    check_seeds("--mode ftfw --inject no --poll no", FTFW, 120..240);
 }
 
 #[test]
@@ -63,6 +61,6 @@ fn a_seed_makes_one_trace() {
 
 #[test]
 fn a_trace_does_not_change_what_happens() {
-    let traced = sim::trace(None, 3).map(|report| report.fingerprint);
+    let traced = sim::trace(None, &Wish::ANY, 3).map(|report| report.fingerprint);
     assert_eq!(traced, Some(sim::run(3).fingerprint));
 }

@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
-use ctsync::wire::{FlowMessage, Header, Kind, split};
+use ctsync::wire::{ExpectMessage, FlowMessage, Header, Kind, split};
 use ctsync::{
     ChannelId, ClientId, Config, Counter, Cursor, Input, Instant, KernelOp, ModeConfig, Node, OpId,
-    Output, PeerId, Refusal, Request, Seq, View,
+    Output, PeerId, Refusal, Request, Seq, Tables, View,
 };
 use flow::{Event, Object};
 use nfnetlink::EncodeError;
 use nfnetlink::conntrack::request::{self, Call, FlowKey};
+use nfnetlink::expect::request as expect;
 use nfnetlink::nl::Builder;
 
 use super::draw::Draw;
@@ -85,7 +86,7 @@ impl World {
             1 => self.handle(Input::Overrun),
             2 => {
                 let flow = draw.flow();
-                self.handle(Input::Dumped(flow));
+                self.handle(Input::Dumped(Object::Flow(flow)));
             }
             3 => {
                 self.dumps = self.dumps.saturating_sub(1);
@@ -166,15 +167,15 @@ impl World {
             0 => Request::FlushInternal,
             1 => Request::FlushExternal,
             2 => Request::FlushCaches,
-            3 => Request::FlushKernel,
-            4 => Request::ResyncKernel,
+            3 => Request::FlushKernel(Tables::All),
+            4 => Request::ResyncKernel(Tables::All),
             5 => Request::SendBulk,
             6 => Request::RequestBulk,
             7 => Request::SchedulePurge,
             _ => {
                 self.next_client += 1;
                 self.commits += 1;
-                Request::Commit(ClientId(self.next_client))
+                Request::Commit(ClientId(self.next_client), Tables::All)
             }
         };
         self.handle(Input::Request(request));
@@ -235,7 +236,7 @@ impl World {
                     self.oldest_op.get_or_insert(op);
                     encode(&action);
                 }
-                Output::Dump(_) => self.dumps += 1,
+                Output::Dump(..) => self.dumps += 1,
                 Output::CommitDone { client, .. } => {
                     assert!(client.0 <= self.next_client, "an answer for nobody");
                     self.commits = self.commits.checked_sub(1).expect("a second answer");
@@ -253,7 +254,8 @@ impl World {
         assert!(gauges.internal_live <= cache, "{gauges:?}");
         assert!(gauges.internal_len <= cache * 4 + resend, "{gauges:?}");
         assert!(gauges.external_len <= cache, "{gauges:?}");
-        let waiting_max = gauges.internal_len + CONTROL_MAX;
+        let entries = gauges.internal_len + gauges.internal_expectations_len;
+        let waiting_max = entries + CONTROL_MAX;
         assert!(gauges.transmit_queue_len <= waiting_max, "{gauges:?}");
         assert!(gauges.resend_queue_len <= resend, "{gauges:?}");
         assert_eq!(self.node.resend_queue().count(), gauges.resend_queue_len);
@@ -314,8 +316,14 @@ fn last_seq(bytes: &[u8], before: Option<Seq>) -> Seq {
             "{seq:?} after {last:?}"
         );
         last = Some(seq);
-        if let Kind::Flow(_) = kind {
-            FlowMessage::decode(message.body).expect("our own message");
+        match kind {
+            Kind::Flow(_) => {
+                FlowMessage::decode(message.body).expect("our own message");
+            }
+            Kind::Expectation(_) => {
+                ExpectMessage::decode(message.body).expect("our own message");
+            }
+            Kind::Control | Kind::Unassigned(_) => {}
         }
     }
     last.expect("a datagram without messages")
@@ -330,6 +338,13 @@ fn encode(action: &KernelOp<'_>) {
         KernelOp::Update(flow) => request::update(&mut builder, Call::quiet(0), flow),
         KernelOp::Delete(flow) => {
             request::delete(&mut builder, Call::quiet(0), &FlowKey::original(flow))
+        }
+        KernelOp::CreateExpectation(it) => {
+            expect::create_or_update(&mut builder, Call::quiet(0), it)
+        }
+        KernelOp::DeleteExpectation(it) => {
+            let key = expect::ExpectationKey::of(it);
+            expect::delete(&mut builder, Call::quiet(0), &key)
         }
     };
     // A peer may invent an ICMP type that has no answer; the daemon counts the flow as refused.

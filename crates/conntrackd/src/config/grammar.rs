@@ -58,6 +58,7 @@ pub enum Section {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is the keyword of the same name")]
 pub enum Key {
+    AcceptFrom,
     AckWindowSize,
     Address,
     Backlog,
@@ -350,7 +351,7 @@ static OPTIONS: [Rule; 2] = [
     ),
 ];
 
-static MULTICAST: [Rule; 9] = [
+static MULTICAST: [Rule; 10] = [
     rule("IPv4_address", Key::Ipv4Address, Shape::Address),
     rule("IPv6_address", Key::Ipv6Address, Shape::Address),
     rule("IPv4_interface", Key::Ipv4Interface, Shape::Address),
@@ -360,9 +361,10 @@ static MULTICAST: [Rule; 9] = [
     rule("SndSocketBuffer", Key::SndSocketBuffer, NUMBER),
     rule("RcvSocketBuffer", Key::RcvSocketBuffer, NUMBER),
     rule("Checksum", Key::Checksum, Shape::Bool),
+    rule("AcceptFrom", Key::AcceptFrom, Shape::Address),
 ];
 
-static UDP: [Rule; 9] = [
+static UDP: [Rule; 10] = [
     rule("IPv4_address", Key::Ipv4Address, Shape::Address),
     rule("IPv6_address", Key::Ipv6Address, Shape::Address),
     rule(
@@ -380,9 +382,10 @@ static UDP: [Rule; 9] = [
     rule("SndSocketBuffer", Key::SndSocketBuffer, NUMBER),
     rule("RcvSocketBuffer", Key::RcvSocketBuffer, NUMBER),
     rule("Checksum", Key::Checksum, Shape::Bool),
+    rule("AcceptFrom", Key::AcceptFrom, Shape::Address),
 ];
 
-static TCP: [Rule; 10] = [
+static TCP: [Rule; 11] = [
     rule("IPv4_address", Key::Ipv4Address, Shape::Address),
     rule("IPv6_address", Key::Ipv6Address, Shape::Address),
     rule(
@@ -400,6 +403,7 @@ static TCP: [Rule; 10] = [
     rule("SndSocketBuffer", Key::SndSocketBuffer, NUMBER),
     rule("RcvSocketBuffer", Key::RcvSocketBuffer, NUMBER),
     rule("Checksum", Key::Checksum, Shape::Bool),
+    rule("AcceptFrom", Key::AcceptFrom, Shape::Address),
     rule("ErrorQueueLength", Key::ErrorQueueLength, NUMBER),
 ];
 

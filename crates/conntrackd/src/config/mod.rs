@@ -28,7 +28,7 @@ mod warning;
 pub use error::{Error, ErrorKind, Errors, Wanted};
 pub use grammar::{Body, Key, Rule, Section, Shape};
 pub use model::*;
-pub use warning::{Level, Warning, WarningKind};
+pub use warning::{Warning, WarningKind};
 
 use ast::Item;
 use error::Fault;

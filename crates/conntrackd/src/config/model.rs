@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flow::filter::{EventFilter, Network, Policy};
-use flow::{Protocol, TcpState};
+use flow::{Name, Protocol, TcpState};
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -303,6 +303,27 @@ pub enum ExpectationSync {
     Helpers(Vec<String>),
 }
 
+impl ExpectationSync {
+    /// Whether expectations are replicated at all.
+    pub const fn is_on(&self) -> bool {
+        !matches!(self, Self::Off)
+    }
+
+    /// Whether an expectation of this helper is; without a helper it is in no list.
+    pub fn lets_through(&self, helper: Option<Name<'_>>) -> bool {
+        match self {
+            Self::Off => false,
+            Self::All => true,
+            Self::Helpers(words) => helper.is_some_and(|helper| {
+                words.iter().any(|word| {
+                    let start = helper.as_bytes().get(..word.len());
+                    start.is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+                })
+            }),
+        }
+    }
+}
+
 /// The dedicated links, all of one transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Links {
@@ -358,6 +379,9 @@ pub struct UnicastLink {
     pub interface: String,
     /// `SndSocketBuffer`, `RcvSocketBuffer` and `Checksum`.
     pub socket: SocketOptions,
+    /// `AcceptFrom`: whose messages count, everybody's if the list is empty. Over TCP the peer's
+    /// always do, and nobody else's if it is empty.
+    pub accept_from: Vec<Network>,
 }
 
 /// A `Multicast` link.
@@ -373,6 +397,9 @@ pub struct MulticastLink {
     pub interface: String,
     /// `SndSocketBuffer`, `RcvSocketBuffer` and `Checksum`.
     pub socket: SocketOptions,
+    /// `AcceptFrom`: whose messages count, everybody's if the list is empty. Over TCP the peer's
+    /// always do, and nobody else's if it is empty.
+    pub accept_from: Vec<Network>,
 }
 
 /// Options of a link's sockets.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use flow::Family;
-use flow::filter::Policy;
+use flow::filter::{Network, Policy};
 
 use super::grammar::{Key, Section};
 use super::lower::STATES;
@@ -285,6 +285,7 @@ impl Printer {
         self.item(Key::Port, link.port);
         self.item(Key::Interface, quote(&link.interface));
         self.socket(link.socket);
+        self.accept_from(&link.accept_from);
     }
 
     fn multicast(&mut self, link: &MulticastLink) {
@@ -296,6 +297,19 @@ impl Printer {
         self.item(Key::Port, link.port);
         self.item(Key::Interface, quote(&link.interface));
         self.socket(link.socket);
+        self.accept_from(&link.accept_from);
+    }
+
+    fn accept_from(&mut self, networks: &[Network]) {
+        for network in networks {
+            match network.is_host() {
+                true => self.item(Key::AcceptFrom, network.addr()),
+                false => {
+                    let (addr, prefix) = (network.addr(), network.prefix());
+                    self.item(Key::AcceptFrom, format_args!("{addr}/{prefix}"));
+                }
+            }
+        }
     }
 
     fn socket(&mut self, socket: SocketOptions) {

@@ -4,15 +4,6 @@
 
 use std::fmt;
 
-/// How loud a warning is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// For the record.
-    Notice,
-    /// The file should be changed.
-    Warning,
-}
-
 /// What the warning says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WarningKind {
@@ -56,8 +47,6 @@ pub enum WarningKind {
     GroupV6OnV4,
     /// `CommitTimeout` with `DisableExternalCache`.
     CommitTimeoutIgnored,
-    /// `Filter From Kernelspace`.
-    KernelFilterInUserSpace,
     /// A path directly followed by `#`.
     PathEndsAtComment(String),
 }
@@ -69,16 +58,6 @@ pub struct Warning {
     pub line: u32,
     /// What it says.
     pub kind: WarningKind,
-}
-
-impl Warning {
-    /// How loud it is.
-    pub const fn level(&self) -> Level {
-        match self.kind {
-            WarningKind::KernelFilterInUserSpace => Level::Notice,
-            _ => Level::Warning,
-        }
-    }
 }
 
 impl fmt::Display for Warning {
@@ -135,11 +114,6 @@ impl fmt::Display for Warning {
             Kind::CommitTimeoutIgnored => f.write_str(
                 "`CommitTimeout' can't be combined with `DisableExternalCache', ignoring this \
                  option. Fix your configuration file.",
-            ),
-            Kind::KernelFilterInUserSpace => write!(
-                f,
-                "`Filter From Kernelspace' in line {line} is evaluated in user space, with the \
-                 rules of `From Userspace'"
             ),
             Kind::PathEndsAtComment(path) => write!(
                 f,

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use ctsync::{
     self as core, ClientId, CommitReport, Cursor, Input, Instant, Item, Node, QueuedMessage, Seq,
+    Tables,
 };
 
 use crate::control::connection::{CHUNK_LEN, Progress};
@@ -15,11 +16,11 @@ use crate::control::protocol::{Cache, Caches, Format, Request, Table, Topic};
 use crate::daemon::replication::{Commits, Replication};
 use crate::daemon::report::Report;
 use crate::daemon::{Daemon, Fate};
-use crate::dump_text;
+use crate::dump_text::Dump;
 use crate::stats_text::{self, ResendElement};
 
-/// Flows looked at between two looks at the length of a piece.
-const FLOWS_PER_STEP: u32 = 64;
+/// Entries looked at between two looks at the length of a piece.
+const ENTRIES_PER_STEP: u32 = 64;
 
 /// Elements of the resend queue in one piece.
 const ELEMENTS_PER_PIECE: usize = 2048;
@@ -31,6 +32,8 @@ pub enum Job {
     Cache {
         /// Which one.
         cache: Cache,
+        /// Of flows, or of expectations.
+        of_expectations: bool,
         /// How.
         format: Format,
         /// Where to go on.
@@ -41,9 +44,10 @@ pub enum Job {
 }
 
 impl Job {
-    fn cache(cache: Cache, format: Format) -> Self {
+    fn cache(cache: Cache, table: Table, format: Format) -> Self {
         Self::Cache {
             cache,
+            of_expectations: table == Table::Expectations,
             format,
             cursor: Cursor::default(),
         }
@@ -54,22 +58,21 @@ impl Job {
         match self {
             Self::Cache {
                 cache,
+                of_expectations,
                 format,
                 cursor,
             } => {
-                let dump = dump_text::Dump {
+                let dump = Dump {
                     cache: *cache,
                     format: *format,
                     now,
                 };
-                let view = match cache {
-                    Cache::Internal => node.internal(),
-                    Cache::External => node.external(),
-                };
                 while out.len() < CHUNK_LEN {
-                    let next = view.next(*cursor, FLOWS_PER_STEP, |entry| {
-                        dump.write(&entry.flow, entry.created, out);
-                    });
+                    let next = if *of_expectations {
+                        list_expectations(node, &dump, *cursor, out)
+                    } else {
+                        list_flows(node, &dump, *cursor, out)
+                    };
                     match next {
                         Some(next) => *cursor = next,
                         None => return Progress::Done,
@@ -94,6 +97,31 @@ impl Job {
     }
 }
 
+fn list_flows(node: &Node, dump: &Dump, cursor: Cursor, out: &mut Vec<u8>) -> Option<Cursor> {
+    let view = match dump.cache {
+        Cache::Internal => node.internal(),
+        Cache::External => node.external(),
+    };
+    view.next(cursor, ENTRIES_PER_STEP, |entry| {
+        dump.write(&entry.flow, entry.created, out);
+    })
+}
+
+fn list_expectations(
+    node: &Node,
+    dump: &Dump,
+    cursor: Cursor,
+    out: &mut Vec<u8>,
+) -> Option<Cursor> {
+    let view = match dump.cache {
+        Cache::Internal => node.internal_expectations(),
+        Cache::External => node.external_expectations(),
+    };
+    view.next(cursor, ENTRIES_PER_STEP, |entry| {
+        dump.write_expectation(&entry.expectation, entry.created, out);
+    })
+}
+
 fn resend_element(message: QueuedMessage) -> ResendElement {
     let Seq(seq) = message.seq;
     match message.item {
@@ -113,9 +141,9 @@ pub struct Waiting {
     /// For the end of a reading of the kernel's table.
     dump: Vec<ClientId>,
     /// Commits that begin when the flush under way has ended.
-    after_flush: Vec<ClientId>,
+    after_flush: Vec<(ClientId, Tables)>,
     /// Flushes of the kernel's table that begin when the commit under way has ended.
-    after_commit: Vec<ClientId>,
+    after_commit: Vec<(ClientId, Tables)>,
     /// Whose commit runs; who asks for another one meanwhile is refused.
     committer: Option<ClientId>,
     /// Commits that have ended.
@@ -139,25 +167,29 @@ impl Daemon {
                 let text = self.statistics(topic, now);
                 self.reply(client, text, None, now);
             }
-            Request::Dump(cache, Table::Flows | Table::Both, format)
-                if self.replication.is_some() =>
+            Request::Dump(_, table, _)
+            | Request::Commit(table)
+            | Request::FlushKernel(table)
+            | Request::ResyncKernel(table)
+                if !self.has(table) =>
             {
-                self.reply(client, Vec::new(), Some(Job::cache(cache, format)), now);
+                // Nothing to say where nothing is replicated: stock closes the connection then.
+                self.reply(client, Vec::new(), None, now);
             }
-            Request::Commit(table @ (Table::Flows | Table::Both)) => {
+            Request::Dump(cache, table, format) => {
+                let job = Job::cache(cache, table, format);
+                self.reply(client, Vec::new(), Some(job), now);
+            }
+            Request::Commit(table) => {
                 self.report(Report::Committing(match table {
                     Table::Both => "all external caches",
-                    Table::Flows | Table::Expectations => "conntrack cache",
+                    Table::Flows => "conntrack cache",
+                    Table::Expectations => "expectation cache",
                 }));
-                self.commit(client, now);
+                self.commit(client, tables(table), now);
             }
-            Request::FlushKernel(Table::Flows | Table::Both) => self.flush_kernel(client, now),
-            Request::ResyncKernel(Table::Flows | Table::Both) => {
-                self.report(Report::ReadingTable);
-                self.ask(client, core::Request::ResyncKernel, now, |w| {
-                    Some(&mut w.dump)
-                });
-            }
+            Request::FlushKernel(table) => self.flush_kernel(client, tables(table), now),
+            Request::ResyncKernel(table) => self.resync_kernel(client, table, now),
             Request::FlushCaches(caches) => {
                 let request = match caches {
                     Caches::Internal => core::Request::FlushInternal,
@@ -171,15 +203,25 @@ impl Daemon {
             Request::SchedulePurge => {
                 self.ask_and_close(client, core::Request::SchedulePurge, now);
             }
-            // Nothing to say about expectations, which are not replicated, nor about flows when
-            // nothing is: stock closes the connection then.
-            Request::Dump(..)
-            | Request::Commit(Table::Expectations)
-            | Request::FlushKernel(Table::Expectations)
-            | Request::ResyncKernel(Table::Expectations) => {
-                self.reply(client, Vec::new(), None, now);
-            }
         }
+    }
+
+    /// Whether a table is replicated.
+    fn has(&self, table: Table) -> bool {
+        let replication = self.replication.as_ref();
+        replication.is_some_and(|it| table != Table::Expectations || it.has_expectations)
+    }
+
+    /// Reads tables of the kernel into the internal cache.
+    fn resync_kernel(&mut self, client: ClientId, table: Table, now: Instant) {
+        if table != Table::Expectations {
+            self.report(Report::ReadingTable("conntrack"));
+        }
+        if table != Table::Flows && self.has(Table::Expectations) {
+            self.report(Report::ReadingTable("expect"));
+        }
+        let request = core::Request::ResyncKernel(tables(table));
+        self.ask(client, request, now, |w| Some(&mut w.dump));
     }
 
     /// Hands a request to the node. The client waits in the list that `wait` names, or for the
@@ -203,34 +245,33 @@ impl Daemon {
 
     /// Begins a commit, but not beside a flush, which would delete what it writes. Clients of a
     /// flush want it done first. A purge has nobody who waits, and is called off by a commit.
-    fn commit(&mut self, client: ClientId, now: Instant) {
+    fn commit(&mut self, client: ClientId, tables: Tables, now: Instant) {
         let Some(replication) = &mut self.replication else {
             self.reply(client, Vec::new(), None, now);
             return;
         };
         if replication.kernel.is_flushing() {
             if !self.waiting.flush.is_empty() {
-                self.waiting.after_flush.push(client);
+                self.waiting.after_flush.push((client, tables));
                 return;
             }
             replication.kernel.stop_flush();
             self.reports.push(Report::PurgeCalledOff);
         }
-        let request = core::Request::Commit(client);
+        let request = core::Request::Commit(client, tables);
         replication.node.handle(now, Input::Request(request));
         self.waiting.committer.get_or_insert(client);
     }
 
     /// Begins a flush of the kernel's table, but not beside a commit: of what that writes nothing
     /// shall be left either.
-    fn flush_kernel(&mut self, client: ClientId, now: Instant) {
+    fn flush_kernel(&mut self, client: ClientId, tables: Tables, now: Instant) {
         if self.waiting.committer.is_some() {
-            self.waiting.after_commit.push(client);
+            self.waiting.after_commit.push((client, tables));
             return;
         }
-        self.ask(client, core::Request::FlushKernel, now, |w| {
-            Some(&mut w.flush)
-        });
+        let request = core::Request::FlushKernel(tables);
+        self.ask(client, request, now, |w| Some(&mut w.flush));
     }
 
     fn ask_and_close(&mut self, client: ClientId, request: core::Request, now: Instant) {
@@ -261,22 +302,49 @@ impl Daemon {
             self.reply(client, Vec::new(), None, now);
         }
         if self.waiting.committer.is_none() {
-            for client in std::mem::take(&mut self.waiting.after_commit) {
-                self.flush_kernel(client, now);
+            for (client, tables) in std::mem::take(&mut self.waiting.after_commit) {
+                self.flush_kernel(client, tables, now);
             }
         }
         if self.waiting.flush.is_empty() {
-            for client in std::mem::take(&mut self.waiting.after_flush) {
-                self.commit(client, now);
+            for (client, tables) in std::mem::take(&mut self.waiting.after_flush) {
+                self.commit(client, tables, now);
             }
         }
     }
 
     fn report_commit(&mut self, report: &CommitReport) {
-        self.report(Report::Committed(report.committed));
-        if report.failed > 0 {
-            self.report(Report::CommitFailed(report.failed));
+        for (is_meant, tally, what) in [
+            (report.tables.flows(), report.flows, "entries"),
+            (
+                report.tables.expectations(),
+                report.expectations,
+                "expectations",
+            ),
+        ] {
+            if is_meant {
+                self.report(Report::Committed(tally.committed, what));
+            }
+            if tally.failed > 0 {
+                self.report(Report::CommitFailed(tally.failed, what));
+            }
+        }
+        for (count, what) in [
+            (report.without_helper, "helper"),
+            (report.without_master, "master"),
+        ] {
+            if count > 0 {
+                self.report(Report::CommittedWithout(count, what));
+            }
         }
         self.report(Report::CommitTook(report.duration));
+    }
+}
+
+fn tables(table: Table) -> Tables {
+    match table {
+        Table::Flows => Tables::Flows,
+        Table::Expectations => Tables::Expectations,
+        Table::Both => Tables::All,
     }
 }

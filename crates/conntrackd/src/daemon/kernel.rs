@@ -11,18 +11,20 @@
 //! Subscribing comes before the first dump, so nothing falls between the two; what the node learns
 //! twice that way it can tell apart.
 
-use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal};
+use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal, Tables};
 use flow::filter::{EventFilter, KernelFilter};
-use flow::{Object, Origin};
+use flow::{Expectation, Object, Origin};
 use linux::poller::{Interest, Poller};
 use linux::table::{
-    self, Batch, Dump, DumpKind, Events, Growth, Notice, Origins, Progress, Query, Request, Watch,
+    self, Batch, Dump, DumpKind, Events, Filtering, Growth, Notice, Origins, Progress, Query,
+    Request, Watch,
 };
 use linux::{Errno, SystemError};
-use nfnetlink::Decoded;
 use nfnetlink::conntrack::request::FlowKey;
+use nfnetlink::expect::request::ExpectationKey;
 
-use crate::config::model::{EventDelivery, General};
+use crate::config::model::{EventDelivery, Filter, FilterPlace, General};
+use crate::daemon::expectations::Expectations;
 use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
 
@@ -91,21 +93,44 @@ pub struct Kernel {
     /// Events of our own changes that may wait.
     echoes: usize,
     buffer_len_max: usize,
-    changes: Batch<OpId>,
+    /// A change without a name is one of our own, whose outcome nobody waits for.
+    changes: Batch<Option<OpId>>,
     outcomes: Vec<(OpId, Option<Refusal>)>,
-    dump: Option<Dump>,
-    /// A flush under way: a dump whose flows are deleted as they come.
-    flush: Option<Dump>,
+    dump: Option<Reading>,
+    /// A flush under way.
+    flush: Option<Flush>,
     /// One connection for all flushes, so that its port id stays ours: the events of the last
     /// deletions are read after the flush, and a stranger's changes must not be taken for them.
     deletions: Batch<()>,
     filter: EventFilter,
+    expectations: Expectations,
     counters: Counters,
+}
+
+/// A reading of the tables under way: that of flows, then that of expectations.
+struct Reading {
+    dump: Dump,
+    /// Tables to be read when this one has been.
+    rest: Option<Tables>,
+    /// No entry was missed so far.
+    complete: bool,
+}
+
+/// A flush under way.
+struct Flush {
+    /// A dump whose flows are deleted as they come.
+    flows: Option<Dump>,
+    /// The expectations go at last.
+    expectations: bool,
 }
 
 impl Kernel {
     /// Subscribes to the events and opens the connection for changes.
-    pub fn open(general: &General, reports: &mut Reports) -> table::Result<Self> {
+    pub fn open(
+        general: &General,
+        expectations: Expectations,
+        reports: &mut Reports,
+    ) -> table::Result<Self> {
         let (changes, deletions) = (Batch::open()?, Batch::open()?);
         let mut origins = Origins::new();
         origins.register(changes.port_id(), Origin::Commit);
@@ -115,7 +140,10 @@ impl Kernel {
                 reports.push(Report::Polling);
                 (None, 0)
             }
-            None => subscribe(general, origins, reports).map(|(it, len)| (Some(it), len))?,
+            None => {
+                let (events, len) = subscribe(general, &expectations, origins, reports)?;
+                (Some(events), len)
+            }
         };
         Ok(Self {
             events,
@@ -128,6 +156,7 @@ impl Kernel {
             flush: None,
             deletions,
             filter: general.event_filter(),
+            expectations,
             counters: Counters::default(),
         })
     }
@@ -175,6 +204,7 @@ impl Kernel {
     ) -> Drain {
         let limit = self.events_per_turn + std::mem::take(&mut self.echoes);
         let (counters, filter) = (&mut self.counters, &self.filter);
+        let expectations = &mut self.expectations;
         let mut overrun = false;
         let Some(events) = &mut self.events else {
             return Drain::NOTHING;
@@ -188,7 +218,19 @@ impl Kernel {
                         listener.hear(now, Input::Event(event));
                     }
                     Object::Flow(_) => counters.events_filtered += 1,
-                    Object::Expectation(_) => counters.events_unknown += 1,
+                    Object::Expectation(expectation) => {
+                        if !expectations.lets_through(expectation, filter) {
+                            counters.events_filtered += 1;
+                            return;
+                        }
+                        let master = expectations.master_to_look_at(&event);
+                        listener.hear(now, Input::Event(event));
+                        if let Some(master) = master {
+                            expectations.look_at(&master, filter, |event| {
+                                listener.hear(now, Input::Event(event));
+                            });
+                        }
+                    }
                 }
             }
             Notice::Overrun => overrun = true,
@@ -227,10 +269,11 @@ impl Kernel {
         });
     }
 
-    /// Begins to read the table. A reading under way is given up: the new one sees all it would.
+    /// Begins to read tables. A reading under way is given up: the new one sees all it would.
     pub fn start_dump(
         &mut self,
         reason: DumpReason,
+        tables: Tables,
         listener: &mut impl Hear,
         now: Instant,
         reports: &mut Reports,
@@ -239,8 +282,8 @@ impl Kernel {
             DumpReason::Request | DumpReason::Overrun => self.counters.resyncs += 1,
             DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk => {}
         }
-        match dump_whole_table() {
-            Ok(dump) => self.dump = Some(dump),
+        match Reading::start(tables, true) {
+            Ok(reading) => self.dump = Some(reading),
             Err(error) => {
                 self.dump = None;
                 reports.push(Report::KernelRefused("read the table", error));
@@ -249,48 +292,108 @@ impl Kernel {
         }
     }
 
-    /// Reads one portion of the table.
+    /// Reads one portion of a table.
     pub fn step_dump(&mut self, listener: &mut impl Hear, now: Instant, reports: &mut Reports) {
-        let Some(dump) = &mut self.dump else { return };
-        let (counters, filter) = (&mut self.counters, &self.filter);
-        let mut unread = false;
-        let progress = dump.read(|entry| match entry.and_then(|message| message.flow()) {
-            Ok(Decoded { value: flow, .. }) => {
-                if filter.passes(&flow) {
-                    listener.hear(now, Input::Dumped(flow));
+        let Some(mut reading) = self.dump.take() else {
+            return;
+        };
+        match self.read_portion(&mut reading, listener, now) {
+            Ok(Progress::More) => {
+                self.dump = Some(reading);
+                return;
+            }
+            Ok(Progress::Finished { interrupted }) => {
+                reading.complete &= !interrupted;
+                match reading.next() {
+                    Ok(None) => {}
+                    Ok(next @ Some(_)) => {
+                        self.dump = next;
+                        return;
+                    }
+                    Err(error) => {
+                        reports.push(Report::KernelRefused("read the table", error));
+                        reading.complete = false;
+                    }
                 }
             }
-            Err(_) => {
-                counters.dump_unknown += 1;
-                unread = true;
-            }
-        });
-        let complete = match progress {
-            Ok(Progress::More) => return,
-            Ok(Progress::Finished { interrupted }) => !interrupted && !unread,
             Err(error) => {
                 reports.push(Report::KernelRefused("read the table", error));
-                false
+                reading.complete = false;
             }
-        };
-        self.dump = None;
+        }
+        let complete = reading.complete;
         listener.hear(now, Input::DumpDone { complete });
+    }
+
+    fn read_portion(
+        &mut self,
+        reading: &mut Reading,
+        listener: &mut impl Hear,
+        now: Instant,
+    ) -> table::Result<Progress> {
+        let (counters, filter) = (&mut self.counters, &self.filter);
+        let expectations = &mut self.expectations;
+        let complete = &mut reading.complete;
+        reading.dump.read(|entry| {
+            let object = entry.and_then(|message| message.object());
+            match object.map(|decoded| decoded.value) {
+                Ok(Object::Flow(flow)) => {
+                    if filter.passes(&flow) {
+                        listener.hear(now, Input::Dumped(Object::Flow(flow)));
+                    }
+                }
+                Ok(Object::Expectation(expectation)) => {
+                    if expectations.lets_through(&expectation, filter) {
+                        listener.hear(now, Input::Dumped(Object::Expectation(expectation)));
+                    }
+                }
+                Err(_) => {
+                    counters.dump_unknown += 1;
+                    *complete = false;
+                }
+            }
+        })
     }
 
     /// Adds a change that the node wants, and carries out a full run of them.
     pub fn change(&mut self, op: OpId, action: &KernelOp<'_>) {
+        let id = Some(op);
+        let key = |it: &Expectation<'_>| ExpectationKey::of(it);
         let pushed = match action {
-            KernelOp::Create(flow) => self.changes.push(&Request::Create(flow), op),
-            KernelOp::Update(flow) => self.changes.push(&Request::Update(flow), op),
+            KernelOp::Create(flow) => self.changes.push(&Request::Create(flow), id),
+            KernelOp::Update(flow) => self.changes.push(&Request::Update(flow), id),
             KernelOp::Delete(flow) => self
                 .changes
-                .push(&Request::Delete(&FlowKey::original(flow)), op),
+                .push(&Request::Delete(&FlowKey::original(flow)), id),
+            KernelOp::CreateExpectation(it) => {
+                self.changes.push(&Request::CreateExpectation(it), id)
+            }
+            KernelOp::DeleteExpectation(it) => {
+                self.changes.push(&Request::DeleteExpectation(&key(it)), id)
+            }
         };
         if let Err(error) = pushed {
             // Keeps the order of outcomes: what was pushed before is answered before.
             self.carry_out();
             self.outcomes.push((op, Some(refusal(error.errno()))));
-        } else if self.changes.is_full() {
+            return;
+        }
+        if self.changes.is_full() {
+            self.carry_out();
+        }
+        if let KernelOp::CreateExpectation(it) = action {
+            self.set_timeout(it);
+        }
+    }
+
+    /// The kernel gives a new expectation the life that its helper's policy says
+    /// (`nf_ct_expect_insert`), and takes ours from a change only (`ctnetlink_change_expect`).
+    fn set_timeout(&mut self, expectation: &Expectation<'_>) {
+        // What was expressed once can be expressed again.
+        let _ = self
+            .changes
+            .push(&Request::CreateOrUpdateExpectation(expectation), None);
+        if self.changes.is_full() {
             self.carry_out();
         }
     }
@@ -299,7 +402,9 @@ impl Kernel {
         self.echoes += self.changes.len() * ECHOES_PER_CHANGE;
         let outcomes = &mut self.outcomes;
         self.changes.flush(|op, outcome| {
-            outcomes.push((op, outcome.err().map(|error| refusal(error.errno))));
+            if let Some(op) = op {
+                outcomes.push((op, outcome.err().map(|error| refusal(error.errno))));
+            }
         });
     }
 
@@ -317,15 +422,20 @@ impl Kernel {
         }
     }
 
-    /// Begins to delete all flows that pass the filter; goes on with a flush under way.
-    pub fn start_flush(&mut self, reports: &mut Reports) {
+    /// Begins to delete all flows that pass the filter, or all expectations, or both; goes on with
+    /// a flush under way.
+    pub fn start_flush(&mut self, tables: Tables, reports: &mut Reports) {
         self.counters.flushes += 1;
-        if self.flush.is_some() {
-            return;
-        }
-        match dump_whole_table() {
-            Ok(dump) => self.flush = Some(dump),
-            Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
+        let flush = self.flush.get_or_insert(Flush {
+            flows: None,
+            expectations: false,
+        });
+        flush.expectations |= tables.expectations();
+        if tables.flows() && flush.flows.is_none() {
+            match dump_whole_table() {
+                Ok(dump) => flush.flows = Some(dump),
+                Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
+            }
         }
     }
 
@@ -336,19 +446,49 @@ impl Kernel {
 
     /// Deletes one portion of the table.
     pub fn step_flush(&mut self, reports: &mut Reports) {
-        let Some(dump) = &mut self.flush else { return };
-        match delete_next(dump, &mut self.deletions, &self.filter, &mut self.echoes) {
-            Ok(Progress::More) => return,
-            Ok(Progress::Finished { .. }) => {}
-            Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
+        let Some(flush) = &mut self.flush else { return };
+        if let Some(dump) = &mut flush.flows {
+            match delete_next(dump, &mut self.deletions, &self.filter, &mut self.echoes) {
+                Ok(Progress::More) => return,
+                Ok(Progress::Finished { .. }) => {}
+                Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
+            }
+        }
+        if flush.expectations {
+            if let Err(error) = delete_expectations(&mut self.deletions) {
+                reports.push(Report::KernelRefused("flush the expectations", error));
+            }
         }
         self.flush = None;
+    }
+}
+
+impl Reading {
+    /// Begins with the first of some tables.
+    fn start(tables: Tables, complete: bool) -> table::Result<Self> {
+        let (dump, rest) = match tables {
+            Tables::Flows => (dump_whole_table()?, None),
+            Tables::All => (dump_whole_table()?, Some(Tables::Expectations)),
+            Tables::Expectations => (Dump::start(&Query::Expectations(None))?, None),
+        };
+        Ok(Self {
+            dump,
+            rest,
+            complete,
+        })
+    }
+
+    /// The reading of what is left; `None` if nothing is.
+    fn next(&self) -> table::Result<Option<Self>> {
+        let rest = self.rest.map(|rest| Self::start(rest, self.complete));
+        rest.transpose()
     }
 }
 
 /// Subscribes to the events; also gives the size of the receive buffer.
 fn subscribe(
     general: &General,
+    expectations: &Expectations,
     origins: Origins,
     reports: &mut Reports,
 ) -> table::Result<(Events, usize)> {
@@ -356,14 +496,17 @@ fn subscribe(
     let watch = Watch {
         receive_buffer: Some(configured.unwrap_or(EVENT_BUFFER_LEN)),
         reliable: general.event_delivery == EventDelivery::Reliable,
+        expectations_new: expectations.are_on(),
+        expectations_update: expectations.are_on(),
+        expectations_destroy: expectations.are_on(),
         ..Watch::FLOWS
     };
-    let events = Events::open(&watch, origins)?;
+    let mut events = Events::open(&watch, origins)?;
     if watch.reliable {
         reports.push(Report::ReliableEvents);
     }
-    if general.filter.is_some() {
-        reports.push(Report::Filtering);
+    if let Some(filter) = &general.filter {
+        filter_events(filter, &mut events, reports);
     }
     let len = events.receive_buffer()?;
     if configured.is_none() && general.netlink_buffer_size > 0 {
@@ -371,6 +514,19 @@ fn subscribe(
     }
     reports.push(Report::EventBuffer(len));
     Ok((events, len))
+}
+
+/// Has the kernel filter events, if that is wanted. We judge them again in any case, with the same
+/// verdict, so that nothing depends on it (compat: conf-9).
+fn filter_events(filter: &Filter, events: &mut Events, reports: &mut Reports) {
+    reports.push(match filter.place {
+        FilterPlace::Userspace => Report::Filtering(FilterPlace::Userspace),
+        FilterPlace::Kernelspace => match events.set_filter(filter.to_event_filter()) {
+            Ok(Filtering::InKernel) => Report::Filtering(FilterPlace::Kernelspace),
+            Ok(Filtering::ByReader) => Report::FilterTooLong,
+            Err(error) => Report::FilterRefused(error),
+        },
+    });
 }
 
 /// Reads one portion of the table and deletes what passes the filter; counts that into `echoes`.
@@ -411,6 +567,14 @@ fn delete(deletions: &mut Batch<()>, failed: &mut Option<table::Error>) {
             }
         }
     });
+}
+
+/// Deletes all expectations: they are few, and the kernel does it in one go.
+fn delete_expectations(deletions: &mut Batch<()>) -> table::Result<()> {
+    let mut failed = None;
+    deletions.push(&Request::FlushExpectations, ())?;
+    delete(deletions, &mut failed);
+    failed.map_or(Ok(()), Err)
 }
 
 fn dump_whole_table() -> table::Result<Dump> {

@@ -12,6 +12,7 @@
 
 mod answer;
 pub mod event_setting;
+mod expectations;
 pub mod kernel;
 mod link;
 mod links;

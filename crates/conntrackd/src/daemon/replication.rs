@@ -6,19 +6,20 @@
 use std::time::Duration;
 
 use ctsync::{
-    ChannelId, Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Seq,
+    ChannelId, Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Seq, Tables,
 };
 use linux::clock;
 use linux::poller::Poller;
 
 use crate::config::model::{self, General, Mode, Sync};
 use crate::daemon::StartError;
+use crate::daemon::expectations::Expectations;
 use crate::daemon::kernel::{Kernel, reason};
 use crate::daemon::link::LinkReport;
 use crate::daemon::links::Links;
 use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
-use crate::dump_text::flow_line;
+use crate::dump_text::line;
 
 /// Poller tokens of the descriptors here.
 pub const EVENTS: u64 = 1;
@@ -30,6 +31,8 @@ pub struct Replication {
     pub kernel: Kernel,
     /// The dedicated links.
     pub links: Links,
+    /// Whether expectations are replicated, too.
+    pub has_expectations: bool,
     /// The last drain left something behind.
     more: bool,
 }
@@ -40,8 +43,8 @@ pub type Commits = Vec<(ctsync::ClientId, ctsync::CommitReport)>;
 /// What the node asked for that cannot be begun while its output is borrowed.
 #[derive(Default)]
 struct Begun {
-    dump: Option<DumpReason>,
-    flush: bool,
+    dump: Option<(DumpReason, Tables)>,
+    flush: Option<Tables>,
 }
 
 impl Replication {
@@ -55,12 +58,14 @@ impl Replication {
     ) -> Result<Self, StartError> {
         let links = Links::open(&sync.links, poller, now, reports).map_err(StartError::Link)?;
         let config = node_config(general, sync, &links)?;
-        let kernel = Kernel::open(general, reports).map_err(StartError::Kernel)?;
+        let expectations = Expectations::open(general, sync).map_err(StartError::Kernel)?;
+        let kernel = Kernel::open(general, expectations, reports).map_err(StartError::Kernel)?;
         kernel.watch(poller, EVENTS).map_err(StartError::System)?;
         let mut replication = Self {
             node: Node::new(config, now),
             kernel,
             links,
+            has_expectations: sync.expectation_sync.is_on(),
             more: false,
         };
         replication.load(now, reports)?;
@@ -154,19 +159,19 @@ impl Replication {
                     self.links.send(now, reports);
                     self.kernel.change(op, &action);
                 }
-                Output::Dump(reason) => begun.dump = Some(reason),
-                Output::FlushKernel => begun.flush = true,
-                Output::CommitRefused { flow, refusal } => {
-                    reports.push(Report::CommitRefused(reason(refusal), flow_line(&flow)));
+                Output::Dump(reason, tables) => begun.dump = Some((reason, tables)),
+                Output::FlushKernel(tables) => begun.flush = Some(tables),
+                Output::CommitRefused { object, refusal } => {
+                    reports.push(Report::CommitRefused(reason(refusal), line(&object)));
                 }
                 Output::InjectRefused {
-                    flow,
+                    object,
                     injection,
                     refusal,
                 } => reports.push(Report::InjectRefused(
                     injection,
                     reason(refusal),
-                    flow_line(&flow),
+                    line(&object),
                 )),
                 Output::CommitDone { client, report } => commits.push((client, report)),
                 Output::Notice(Notice::ChannelInUse(channel)) => {
@@ -179,11 +184,12 @@ impl Replication {
                 Output::Notice(notice) => reports.push(Report::Node(notice)),
             }
         }
-        if let Some(reason) = begun.dump {
-            self.kernel.start_dump(reason, &mut self.node, now, reports);
+        if let Some((reason, tables)) = begun.dump {
+            let (kernel, node) = (&mut self.kernel, &mut self.node);
+            kernel.start_dump(reason, tables, node, now, reports);
         }
-        if begun.flush {
-            self.kernel.start_flush(reports);
+        if let Some(tables) = begun.flush {
+            self.kernel.start_flush(tables, reports);
         }
     }
 }
@@ -205,6 +211,7 @@ fn node_config(general: &General, sync: &Sync, links: &Links) -> Result<Config, 
         purge_timeout: sync.purge_timeout,
         startup_resync: ftfw.startup_resync,
         tcp_window_tracking: sync.tcp_window_tracking,
+        expectations: sync.expectation_sync.is_on(),
         overrun_resync: general.overrun_resync,
         poll: general.poll,
         first_seq: first_seq(clock::wall()),

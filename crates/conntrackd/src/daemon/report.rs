@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use ctsync::{Injection, Notice};
+use ctsync::{Injection, Notice, Tables};
 use linux::{SystemError, table};
 
+use crate::config::model::FilterPlace;
 use crate::daemon::event_setting::Setting;
 use crate::daemon::link::LinkReport;
 use crate::log::Level;
@@ -24,17 +25,19 @@ pub enum Report {
     Committing(&'static str),
     /// A commit has stopped the purge that was under way.
     PurgeCalledOff,
-    /// The kernel's table is read into the internal cache (`-R`).
-    ReadingTable,
+    /// A table of the kernel is read into the internal cache (`-R`, with stock's word for it).
+    ReadingTable(&'static str),
     /// The kernel refused a flow of the commit: the reason, and the flow's line.
     CommitRefused(String, String),
     /// The kernel refused a flow that was to be injected: what was tried, the reason, and the
     /// flow's line.
     InjectRefused(Injection, String, String),
-    /// A commit has written these flows.
-    Committed(u64),
-    /// It could not write these.
-    CommitFailed(u64),
+    /// A commit has written so many entries, or expectations.
+    Committed(u64, &'static str),
+    /// It could not write so many of them.
+    CommitFailed(u64, &'static str),
+    /// It could write so many only without their helper, or their master.
+    CommittedWithout(u64, &'static str),
     /// It has taken so long.
     CommitTook(Duration),
     /// A dedicated link has something to say.
@@ -45,8 +48,12 @@ pub enum Report {
     Polling,
     /// Events are delivered reliably.
     ReliableEvents,
-    /// Events are filtered.
-    Filtering,
+    /// Events are filtered there.
+    Filtering(FilterPlace),
+    /// The filter is too long for the kernel.
+    FilterTooLong,
+    /// The kernel does not take the filter.
+    FilterRefused(SystemError),
     /// The configured receive buffer of events has no effect.
     EventBufferIgnored,
     /// The receive buffer of events has this many bytes.
@@ -75,26 +82,29 @@ impl Report {
         match self {
             Self::Node(notice) => notice_level(notice),
             Self::Link(report) => report.level(),
-            Self::EventsFailed(_) | Self::KernelRefused(..) | Self::CommitRefused(..) => {
-                Level::Error
-            }
+            Self::EventsFailed(_)
+            | Self::FilterRefused(_)
+            | Self::KernelRefused(..)
+            | Self::CommitRefused(..) => Level::Error,
             Self::InjectRefused(..)
             | Self::EventBufferAtLimit
             | Self::EventBufferIgnored
+            | Self::FilterTooLong
             | Self::SchedulerRefused(_)
             | Self::EventsNotSet(..)
             | Self::EventsNotAsked(_) => Level::Warning,
             Self::Committing(_)
             | Self::PurgeCalledOff
-            | Self::ReadingTable
-            | Self::Committed(_)
-            | Self::CommitFailed(_)
+            | Self::ReadingTable(_)
+            | Self::Committed(..)
+            | Self::CommitFailed(..)
+            | Self::CommittedWithout(..)
             | Self::CommitTook(_)
             | Self::TableRead(_)
             | Self::EventsSet(_)
             | Self::Polling
             | Self::ReliableEvents
-            | Self::Filtering
+            | Self::Filtering(_)
             | Self::EventBuffer(_)
             | Self::EventBufferDoubled(_) => Level::Notice,
         }
@@ -123,14 +133,17 @@ impl Report {
             Self::Link(report) => report.kind(),
             Self::Committing(_)
             | Self::PurgeCalledOff
-            | Self::ReadingTable
-            | Self::Committed(_)
-            | Self::CommitFailed(_)
+            | Self::ReadingTable(_)
+            | Self::Committed(..)
+            | Self::CommitFailed(..)
+            | Self::CommittedWithout(..)
             | Self::CommitTook(_)
             | Self::TableRead(_)
             | Self::Polling
             | Self::ReliableEvents
-            | Self::Filtering
+            | Self::Filtering(_)
+            | Self::FilterTooLong
+            | Self::FilterRefused(_)
             | Self::EventBuffer(_)
             | Self::EventBufferIgnored
             | Self::SchedulerRefused(_)
@@ -146,13 +159,19 @@ impl Report {
             Self::Node(notice) => notice_text(notice),
             Self::Committing(what) => format!("committing {what}").into(),
             Self::PurgeCalledOff => "the rest of the table is not flushed: a commit begins".into(),
-            Self::ReadingTable => "resync with master conntrack table".into(),
+            Self::ReadingTable(table) => format!("resync with master {table} table").into(),
             Self::CommitRefused(reason, _) => format!("commit-create: {reason}").into(),
             Self::InjectRefused(injection, reason, _) => {
                 format!("{}: {reason}", injection_text(*injection)).into()
             }
-            Self::Committed(count) => format!("Committed {count} new entries").into(),
-            Self::CommitFailed(count) => format!("{count} entries can't be committed").into(),
+            Self::Committed(count, what) => format!("Committed {count} new {what}").into(),
+            Self::CommitFailed(count, what) => {
+                format!("{count} {what} can't be committed").into()
+            }
+            Self::CommittedWithout(count, what) => format!(
+                "{count} of the committed entries have lost their {what}, which this kernel does not have"
+            )
+            .into(),
             Self::CommitTook(time) => {
                 let (seconds, micros) = (time.as_secs(), time.subsec_micros());
                 format!("commit has taken {seconds}.{micros:06} seconds").into()
@@ -161,7 +180,18 @@ impl Report {
             Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
             Self::Polling => "running in polling mode".into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
-            Self::Filtering => "using user-space event filtering".into(),
+            Self::Filtering(FilterPlace::Userspace) => "using user-space event filtering".into(),
+            Self::Filtering(FilterPlace::Kernelspace) => {
+                "using kernel-space event filtering".into()
+            }
+            Self::FilterTooLong => "the event filter is too long for the kernel: using user-space \
+                 event filtering"
+                .into(),
+            Self::FilterRefused(error) => format!(
+                "cannot set event filtering: {}; using user-space event filtering",
+                error.reason()
+            )
+            .into(),
             Self::EventBufferIgnored => IGNORED.into(),
             Self::EventBuffer(len) => {
                 format!("netlink event socket buffer size has been set to {len} bytes").into()
@@ -232,6 +262,15 @@ const fn injection_text(injection: Injection) -> &'static str {
     }
 }
 
+const fn flush_text(tables: Tables, scheduled: bool) -> &'static str {
+    match (tables, scheduled) {
+        (Tables::Flows, false) => "flushing kernel conntrack table",
+        (Tables::Flows | Tables::All, true) => "flushing kernel conntrack table (scheduled)",
+        (Tables::Expectations, _) => "flushing kernel expect table",
+        (Tables::All, false) => "flushing kernel conntrack table and kernel expect table",
+    }
+}
+
 const fn notice_level(notice: &Notice) -> Level {
     match notice {
         Notice::FlushRefusedCommitInProgress => Level::Error,
@@ -269,10 +308,7 @@ fn notice_text(notice: &Notice) -> Cow<'static, str> {
         Notice::PurgeScheduled(delay) => {
             format!("flushing conntrack table in {} secs", delay.as_secs()).into()
         }
-        Notice::KernelFlush { scheduled: false } => "flushing kernel conntrack table".into(),
-        Notice::KernelFlush { scheduled: true } => {
-            "flushing kernel conntrack table (scheduled)".into()
-        }
+        Notice::KernelFlush { tables, scheduled } => flush_text(tables, scheduled).into(),
         Notice::CacheFull { internal } => format!(
             "the {} cache has reached HashLimit: further flows are not replicated",
             if internal { "internal" } else { "external" }

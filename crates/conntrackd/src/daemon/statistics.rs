@@ -1,7 +1,7 @@
 //! The numbers behind `conntrackd -s`: from the counters of the parts to the layouts of stock.
 //!
 //! Each part counts for itself; here the numbers are put where stock's layouts have a place for
-//! them. What this daemon cannot do (fork, keep expectations) is shown as never done.
+//! them. What this daemon does not do (fork) is shown as never done.
 
 use ctsync::{Counter, Gauges, Instant, Stats};
 use linux::channel;
@@ -43,6 +43,13 @@ impl Daemon {
                 stats_text::general(&caches, traffic(stats), link, &messages(stats)).into_bytes()
             }
             Topic::Network => stats_text::network(&messages(stats), link).into_bytes(),
+            Topic::Expectations if replication.has_expectations => {
+                let caches = [
+                    internal_expectations(stats, &gauges),
+                    external_expectations(stats, &gauges),
+                ];
+                stats_text::general(&caches, traffic(stats), link, &messages(stats)).into_bytes()
+            }
             Topic::Cache => stats_text::cache(&caches).into_bytes(),
             Topic::Link => stats_text::links(&links).into_bytes(),
             Topic::Queue => stats_text::queues(
@@ -50,7 +57,7 @@ impl Daemon {
                 &queues(stats, &gauges, &replication.links),
             )
             .into_bytes(),
-            // Listed in pieces. No expectations are replicated, and there are no child processes.
+            // Listed in pieces. There are no child processes.
             Topic::ResendQueue | Topic::Expectations | Topic::Process | Topic::Runtime => {
                 Vec::new()
             }
@@ -113,6 +120,36 @@ fn external(stats: &Stats, gauges: &Gauges) -> CacheStats {
         no_space: stats.get(Counter::ExternalNoSpace),
         updated: stats.get(Counter::ExternalUpdated),
         destroyed: stats.get(Counter::ExternalDestroyed),
+    }
+}
+
+fn internal_expectations(stats: &Stats, gauges: &Gauges) -> CacheStats {
+    CacheStats {
+        name: "internal",
+        live: number(gauges.internal_expectations_live),
+        total: number(gauges.internal_expectations_len),
+        objects: number(gauges.internal_expectations_len),
+        created: stats.get(Counter::InternalExpectationsCreated),
+        created_failed: stats.get(Counter::InternalExpectationsNoSpace),
+        no_memory: 0,
+        no_space: stats.get(Counter::InternalExpectationsNoSpace),
+        updated: stats.get(Counter::InternalExpectationsUpdated),
+        destroyed: stats.get(Counter::InternalExpectationsDestroyed),
+    }
+}
+
+fn external_expectations(stats: &Stats, gauges: &Gauges) -> CacheStats {
+    CacheStats {
+        name: "external",
+        live: number(gauges.external_expectations_len),
+        total: number(gauges.external_expectations_len),
+        objects: number(gauges.external_expectations_len),
+        created: stats.get(Counter::ExternalExpectationsCreated),
+        created_failed: stats.get(Counter::ExternalExpectationsNoSpace),
+        no_memory: 0,
+        no_space: stats.get(Counter::ExternalExpectationsNoSpace),
+        updated: stats.get(Counter::ExternalExpectationsUpdated),
+        destroyed: stats.get(Counter::ExternalExpectationsDestroyed),
     }
 }
 

@@ -24,10 +24,9 @@ pub(crate) mod tracked;
 mod view;
 mod zones;
 
-pub(crate) use external::External;
 pub(crate) use hash::HashKey;
 pub(crate) use internal::Internal;
 pub(crate) use key::Key;
 pub use ours::Name;
 pub use table::{Cursor, Slot};
-pub use view::{EntryState, FlowView, View};
+pub use view::{EntryState, ExpectationView, ExpectationsView, FlowView, View};

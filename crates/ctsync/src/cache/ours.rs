@@ -6,7 +6,9 @@
 //! An expectation is kept while its master is: what the filter keeps out, or what nobody has told
 //! us of, has none here. The end of a flow takes its expectations with it.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use flow::{EventKind, Expectation, Flow, Tuple, Zone};
 
@@ -16,12 +18,12 @@ use super::internal::{Internal, Merged};
 use super::kept::Kept;
 use super::key::Key;
 use super::masters::Masters;
-use super::table::{Cursor, Slot, Slots};
+use super::table::{Cursor, Record, Slot, Slots};
 use super::tracked::{Life, Place};
 use super::zones::Zones;
 use crate::convert::Presence;
 use crate::seq::Seq;
-use crate::stats::Stats;
+use crate::stats::{Counter, Stats};
 use crate::time::Instant;
 use crate::wire::Flags;
 
@@ -75,7 +77,15 @@ pub(crate) struct Ours {
     pub(crate) expectations: Internal<Expected>,
     masters: Masters,
     zones: Zones,
+    /// Expectations whose master the kernel has not told of yet, oldest first.
+    held: VecDeque<Expected>,
 }
+
+/// Expectations that wait for their master at most.
+const HELD_MAX: usize = 256;
+
+/// How long they wait: the kernel tells of the master while it works on the same packet.
+const HELD_FOR: Duration = Duration::from_secs(2);
 
 /// Calls a method of the table that a name belongs to.
 macro_rules! of_table {
@@ -101,6 +111,7 @@ impl Ours {
             expectations: Internal::new(hash_key, live_max, resend_max),
             masters: Masters::default(),
             zones: Zones::default(),
+            held: VecDeque::new(),
         }
     }
 
@@ -227,6 +238,18 @@ impl Ours {
         self.expectations.peer_is_younger();
     }
 
+    /// See [`Internal::peer_remembers`].
+    pub(crate) fn peer_remembers(&mut self, name: Name) {
+        of_table!(self, name, _slot, table => table.peer_remembers());
+    }
+
+    /// The original tuple and the zone of a flow.
+    pub(crate) fn flow_named(&self, name: Name) -> Option<(Tuple, Zone)> {
+        let Name::Flow(slot) = name else { return None };
+        let entry = &self.flows.table.get(slot)?.entry;
+        Some((entry.orig(), entry.key_zone()))
+    }
+
     /// See [`Internal::begin_reading`].
     pub(crate) const fn begin_reading(&mut self) {
         self.flows.begin_reading();
@@ -248,6 +271,35 @@ impl Ours {
     pub(crate) fn clear_expectations(&mut self, stats: &mut Stats) {
         self.expectations.clear(stats);
         self.masters.clear();
+        self.held.clear();
+    }
+
+    /// Keeps an expectation until its master is told of. What has waited too long is counted as
+    /// ignored: its master is one that is not replicated.
+    pub(crate) fn hold(&mut self, report: &Expectation<'_>, now: Instant, stats: &mut Stats) {
+        let in_time = |it: &Expected| now.since(it.updated()) <= HELD_FOR;
+        while self.held.len() >= HELD_MAX || self.held.front().is_some_and(|it| !in_time(it)) {
+            self.held.pop_front();
+            stats.count(Counter::ExpectationsIgnored);
+        }
+        self.held.push_back(Expected::from_report(report, now));
+    }
+
+    /// Whether any expectation waits for its master.
+    pub(crate) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The expectations that have waited for the flow with this original tuple.
+    pub(crate) fn release(&mut self, master: &Tuple, now: Instant) -> Vec<Expected> {
+        let of_master = |it: &Expected| {
+            it.master().addrs == master.addrs
+                && it.master().l4 == master.l4
+                && now.since(it.updated()) <= HELD_FOR
+        };
+        let (released, held) = self.held.drain(..).partition(of_master);
+        self.held = held;
+        Vec::from(released)
     }
 
     /// The zone of the flow that announced an expectation, if that flow is known.
@@ -263,22 +315,31 @@ impl Ours {
         })
     }
 
-    /// Something has happened to an expectation whose master is in this zone. `None` if there is
-    /// no room for it, or if it has ended without having been known.
+    /// An expectation has ended. `None` if it was not known.
+    pub(crate) fn on_expectation_destroy(
+        &mut self,
+        report: &Expectation<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
+        let key = Expected::key_of_report(report);
+        self.held.retain(|it| it.key() != key);
+        let slot = self.expectations.on_destroy(report, now, stats)?;
+        self.masters.forget(&key.master, slot);
+        Some(slot)
+    }
+
+    /// An expectation is new or has changed; its master is in this zone. `None` if there is no
+    /// room for it.
     pub(crate) fn on_expectation(
         &mut self,
         kind: EventKind,
         report: &Expectation<'_>,
-        zone: Option<Zone>,
+        zone: Zone,
         now: Instant,
         stats: &mut Stats,
     ) -> Option<Slot> {
         let master = Expected::key_of_report(report).master;
-        if kind == EventKind::Destroy {
-            let slot = self.expectations.on_destroy(report, now, stats)?;
-            self.masters.forget(&master, slot);
-            return Some(slot);
-        }
         if !self.masters.has_room(&master) {
             stats.count(Expected::INTERNAL.no_space);
             return None;
@@ -307,7 +368,7 @@ impl Ours {
             stats.count(Expected::INTERNAL.no_space);
             return Merged::Full;
         }
-        let report = in_zone(report, Some(zone));
+        let report = in_zone(report, zone);
         let merged = self.expectations.on_dumped(&report, now, stats);
         if let Some(slot) = self.expectations.table.find(&key) {
             if self.is_live(Name::Expectation(slot)) {
@@ -361,9 +422,9 @@ impl Ours {
     }
 }
 
-fn in_zone<'a>(report: &Expectation<'a>, zone: Option<Zone>) -> Expectation<'a> {
+fn in_zone<'a>(report: &Expectation<'a>, zone: Zone) -> Expectation<'a> {
     Expectation {
-        zone,
+        zone: Some(zone),
         ..report.clone()
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! A view is walked in steps of the caller's choice; between two steps the cache may change.
 
-use flow::Flow;
+use flow::{Expectation, Flow};
 
 use super::entry::Entry;
+use super::expectation::Expected;
 use super::external::External;
 use super::internal::Internal;
 use super::table::{Cursor, Record, Table};
@@ -111,6 +112,81 @@ impl<'a> FlowView<'a> {
             created: entry.created(),
             updated: entry.updated(),
             state: EntryState::New,
+        }
+    }
+}
+
+/// An expectation of a cache.
+#[derive(Clone, Debug)]
+pub struct ExpectationView<'a> {
+    /// What is known of it, with the life that was last told of.
+    pub expectation: Expectation<'a>,
+    /// When it entered the cache.
+    pub created: Instant,
+    /// When the cache was last told something of it.
+    pub updated: Instant,
+}
+
+impl<'a> ExpectationView<'a> {
+    fn new(expected: &'a Expected) -> Self {
+        Self {
+            expectation: expected.expectation(),
+            created: expected.created(),
+            updated: expected.updated(),
+        }
+    }
+}
+
+/// The expectations of one of the two caches, to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectationsView<'a>(Expectations<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Expectations<'a> {
+    Internal(&'a Internal<Expected>),
+    External(&'a External<Expected>),
+}
+
+impl<'a> ExpectationsView<'a> {
+    pub(crate) const fn internal(cache: &'a Internal<Expected>) -> Self {
+        Self(Expectations::Internal(cache))
+    }
+
+    pub(crate) const fn external(cache: &'a External<Expected>) -> Self {
+        Self(Expectations::External(cache))
+    }
+
+    /// Number of expectations.
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Expectations::Internal(cache) => cache.live(),
+            Expectations::External(cache) => cache.table.len(),
+        }
+    }
+
+    /// Whether there is no expectation.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As [`View::next`].
+    pub fn next(
+        &self,
+        cursor: Cursor,
+        limit: u32,
+        mut show: impl FnMut(ExpectationView<'_>),
+    ) -> Option<Cursor> {
+        match self.0 {
+            Expectations::Internal(cache) => {
+                walk(&cache.table, cursor, limit, |it: &Tracked<Expected>| {
+                    if it.life != Life::Dead {
+                        show(ExpectationView::new(&it.entry));
+                    }
+                })
+            }
+            Expectations::External(cache) => walk(&cache.table, cursor, limit, |it: &Expected| {
+                show(ExpectationView::new(it))
+            }),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! sent, injected flows are the peer's and concern nobody. Without an internal cache an event is a
 //! message at once, and so is each entry of a table that is read.
 
-use flow::{Event, EventKind, Flow, Object, Origin};
+use flow::{Event, EventKind, Flow, Object, Origin, Zone};
 
 use super::Node;
 use super::jobs::Sweep;
@@ -14,7 +14,7 @@ use crate::cache::entry::Entry;
 use crate::cache::internal::Merged;
 use crate::cache::ours::Name;
 use crate::config::InternalCache;
-use crate::input::DumpReason;
+use crate::input::{DumpReason, Tables};
 use crate::stats::Counter;
 
 impl Node {
@@ -25,20 +25,22 @@ impl Node {
             Origin::Commit | Origin::Flush => false,
             Origin::Traffic | Origin::Other(_) | Origin::Resync => true,
         };
-        let flow = match &event.object {
-            Object::Flow(flow) => flow,
-            Object::Expectation(_) => {
-                self.stats.count(Counter::ExpectationsIgnored);
-                return;
+        match &event.object {
+            Object::Flow(flow) => self.on_flow_event(event.kind, flow, announced),
+            Object::Expectation(expectation) => {
+                self.on_expectation_event(event.kind, expectation, announced);
             }
-        };
+        }
+    }
+
+    fn on_flow_event(&mut self, kind: EventKind, flow: &Flow<'_>, announced: bool) {
         if self.bypasses() {
             if announced {
-                self.pass_event_on(event.kind, flow);
+                self.pass_event_on(kind, flow);
             }
             return;
         }
-        match event.kind {
+        match kind {
             EventKind::New => self.on_flow_new(flow, announced),
             EventKind::Update => self.on_flow_update(flow, announced),
             EventKind::Destroy => self.on_flow_destroy(flow, announced),
@@ -50,37 +52,48 @@ impl Node {
             // What the peer had of this tuple before, nobody has told it is gone.
             self.ours.flows.peer_remembers();
         }
+        // The end of an older flow of this tuple may have got lost.
+        self.end_expectations_of(&flow.orig, zone_of(flow), announced);
         let slot = self.ours.flows.on_new(flow, self.now, &mut self.stats);
-        self.on_flow_known(slot, announced);
+        self.on_flow_known(flow, slot, announced);
     }
 
     fn on_flow_update(&mut self, flow: &Flow<'_>, announced: bool) {
         let slot = self.ours.flows.on_update(flow, self.now, &mut self.stats);
-        self.on_flow_known(slot, announced);
+        self.on_flow_known(flow, slot, announced);
     }
 
-    fn on_flow_known(&mut self, slot: Option<Slot>, announced: bool) {
+    fn on_flow_known(&mut self, flow: &Flow<'_>, slot: Option<Slot>, announced: bool) {
         let Some(slot) = slot else {
             self.notice_full(Full::Internal);
             return;
         };
+        self.ours.note_flow(flow);
         self.mode.note_kept(Name::Flow(slot), self.now);
         if announced {
             self.announce(Name::Flow(slot));
         }
+        self.release_expectations_of(flow);
     }
 
     fn on_flow_destroy(&mut self, flow: &Flow<'_>, announced: bool) {
         let Some(slot) = self.ours.flows.on_destroy(flow, self.now, &mut self.stats) else {
             return;
         };
+        // The peer hears of them first, so that it never knows one without its master.
+        self.end_expectations_of(&flow.orig, zone_of(flow), announced);
+        self.on_ended(Name::Flow(slot), announced);
+    }
+
+    /// An entry of ours has ended.
+    pub(super) fn on_ended(&mut self, name: Name, announced: bool) {
         if announced {
-            self.announce(Name::Flow(slot));
+            self.announce(name);
         } else {
-            // The peer keeps the flow, and hears no more of it.
-            self.ours.flows.peer_remembers();
-            self.mode.withdraw(&mut self.ours, Name::Flow(slot));
-            self.ours.flows.bury(slot);
+            // The peer keeps it, and hears no more of it.
+            self.ours.peer_remembers(name);
+            self.mode.withdraw(&mut self.ours, name);
+            self.ours.bury(name);
         }
     }
 
@@ -98,16 +111,24 @@ impl Node {
     }
 
     /// One entry of the kernel's table.
-    pub(super) fn on_dumped(&mut self, flow: &Flow<'_>) {
+    pub(super) fn on_dumped(&mut self, object: &Object<'_>) {
         let Some(reading) = &mut self.reading else {
             return;
         };
         reading.seen += 1;
         let announced = reading.finds_changes();
+        match object {
+            Object::Flow(flow) => self.on_flow_dumped(flow, announced),
+            Object::Expectation(report) => self.on_expectation_dumped(report, announced),
+        }
+    }
+
+    fn on_flow_dumped(&mut self, flow: &Flow<'_>, announced: bool) {
         if self.bypasses() {
             self.pass_on(EventKind::New, flow);
             return;
         }
+        self.ours.note_flow(flow);
         let merged = self.ours.flows.on_dumped(flow, self.now, &mut self.stats);
         match merged {
             Merged::Changed(slot) => {
@@ -134,11 +155,11 @@ impl Node {
         self.sweep = Some(Sweep::new(reading, complete));
     }
 
-    /// Asks for the kernel's table, when no other reading of it is under way.
-    pub(super) fn read_kernel(&mut self, mut reason: DumpReason) {
+    /// Asks for the kernel's tables, when no other reading is under way.
+    pub(super) fn read_kernel(&mut self, mut reason: DumpReason, mut tables: Tables) {
         if reason == DumpReason::Request && self.timers.resync_at.take().is_some() {
             // Events were lost: what this reading finds has to be sent as well.
-            reason = DumpReason::Overrun;
+            (reason, tables) = (DumpReason::Overrun, self.tables());
         }
         if self.reading.is_some() || self.sweep.is_some() {
             let rank = |reason: DumpReason| match reason {
@@ -147,28 +168,41 @@ impl Node {
                 DumpReason::Overrun => 2,
             };
             // A reading after lost events does all that the others do.
-            if self
-                .reading_wanted
-                .is_none_or(|it| rank(it) <= rank(reason))
-            {
-                self.reading_wanted = Some(reason);
-            }
+            let wanted = self.reading_wanted.unwrap_or((reason, tables));
+            let reason = if rank(wanted.0) <= rank(reason) {
+                reason
+            } else {
+                wanted.0
+            };
+            self.reading_wanted = Some((reason, tables.and(wanted.1)));
             return;
         }
-        self.begin_reading(reason);
+        self.begin_reading(reason, tables);
     }
 
     /// Reads the table since it is time to (`PollSecs`), unless the last reading still goes on.
     pub(super) fn poll_kernel(&mut self) {
         if self.reading.is_none() && self.sweep.is_none() {
-            self.begin_reading(DumpReason::Poll);
+            self.begin_reading(DumpReason::Poll, self.tables());
         }
     }
 
     /// Queues the end of something that the kernel's table no longer has.
     pub(super) fn on_vanished(&mut self, name: Name) {
+        if let Some((master, zone)) = self.ours.flow_named(name) {
+            self.end_expectations_of(&master, zone, true);
+        }
         if self.ours.kill(name, &mut self.stats) {
             self.announce(name);
+        }
+    }
+
+    /// The tables that are replicated.
+    pub(super) const fn tables(&self) -> Tables {
+        if self.config.expectations {
+            Tables::All
+        } else {
+            Tables::Flows
         }
     }
 
@@ -202,4 +236,8 @@ impl Node {
             self.notice_full(Full::Bypass);
         }
     }
+}
+
+fn zone_of(flow: &Flow<'_>) -> Zone {
+    flow.zone.or(flow.orig.zone).unwrap_or_default()
 }

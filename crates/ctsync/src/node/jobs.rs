@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{Action, Node};
 use crate::cache::ours::Walk;
 use crate::commit::Next;
-use crate::input::{DumpReason, OpId};
+use crate::input::{DumpReason, OpId, Tables};
 use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
 use crate::time::Instant;
@@ -127,7 +127,7 @@ impl Node {
             return;
         }
         if self.bypasses() {
-            self.read_kernel(DumpReason::Bulk);
+            self.read_kernel(DumpReason::Bulk, self.tables());
             return;
         }
         self.notice(Notice::BulkStarted);
@@ -181,8 +181,8 @@ impl Node {
         }
     }
 
-    /// Asks the caller for the kernel's table.
-    pub(super) fn begin_reading(&mut self, reason: DumpReason) {
+    /// Asks the caller for the kernel's tables.
+    pub(super) fn begin_reading(&mut self, reason: DumpReason, tables: Tables) {
         if reason == DumpReason::Overrun {
             self.notice(Notice::KernelResyncStarted);
         }
@@ -192,7 +192,7 @@ impl Node {
         }
         self.ours.begin_reading();
         self.reading = Some(Reading { reason, seen: 0 });
-        self.actions.push_back(Action::Dump(reason));
+        self.actions.push_back(Action::Dump(reason, tables));
     }
 
     fn step_sweep(&mut self) {
@@ -221,8 +221,8 @@ impl Node {
                 purged: sweep.purged,
             });
         }
-        if let Some(reason) = self.reading_wanted.take() {
-            self.begin_reading(reason);
+        if let Some((reason, tables)) = self.reading_wanted.take() {
+            self.begin_reading(reason, tables);
         }
     }
 
@@ -232,7 +232,7 @@ impl Node {
         if self.budget.ops == 0 {
             return None;
         }
-        let next = commit.next(&self.theirs.flows, self.now, self.next_op);
+        let next = commit.next(&self.theirs, self.now, self.next_op);
         match next {
             Next::Op(..) => {
                 self.budget.ops -= 1;

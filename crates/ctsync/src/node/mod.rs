@@ -11,6 +11,7 @@
 //! for, [`jobs`] what takes more than one round, [`timers`] what happens by itself.
 
 mod events;
+mod expectations;
 mod jobs;
 mod receive;
 mod requests;
@@ -21,11 +22,11 @@ use alloc::vec::Vec;
 
 use crate::cache::ours::Ours;
 use crate::cache::theirs::Theirs;
-use crate::cache::{HashKey, View};
+use crate::cache::{ExpectationsView, HashKey, View};
 use crate::commit::{Commit, Next, Refused};
 use crate::config::{Config, InternalCache, ModeConfig};
 use crate::convert::Presence;
-use crate::input::{ChannelId, ClientId, DumpReason, Input, OpId};
+use crate::input::{ChannelId, ClientId, DumpReason, Input, OpId, Tables};
 use crate::mode::outbox::Building;
 use crate::mode::peers::Source;
 use crate::mode::{ALIVE_INTERVAL, Mode};
@@ -50,8 +51,8 @@ const NOTICES_MAX: usize = 256;
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Notice(Notice),
-    Dump(DumpReason),
-    FlushKernel,
+    Dump(DumpReason, Tables),
+    FlushKernel(Tables),
     CommitRefused(Refused),
     CommitDone(ClientId, CommitReport),
 }
@@ -106,7 +107,7 @@ pub struct Node {
     reading: Option<Reading>,
     sweep: Option<Sweep>,
     /// A reading of the kernel's table that has to wait for the present one.
-    reading_wanted: Option<DumpReason>,
+    reading_wanted: Option<(DumpReason, Tables)>,
 }
 
 impl Node {
@@ -147,7 +148,7 @@ impl Node {
             config,
         };
         if node.config.internal_cache == InternalCache::Keep {
-            node.read_kernel(DumpReason::Startup);
+            node.read_kernel(DumpReason::Startup, node.tables());
         }
         if node.config.startup_resync && node.mode.has_bulks() {
             node.begin_startup_resync();
@@ -163,7 +164,7 @@ impl Node {
         match input {
             Input::Event(event) => self.on_event(&event),
             Input::Overrun => self.on_overrun(),
-            Input::Dumped(flow) => self.on_dumped(&flow),
+            Input::Dumped(object) => self.on_dumped(&object),
             Input::DumpDone { complete } => self.on_dump_done(complete),
             Input::Datagram {
                 channel,
@@ -190,10 +191,10 @@ impl Node {
             if let Some(action) = self.actions.pop_front() {
                 return Some(match action {
                     Action::Notice(notice) => Output::Notice(notice),
-                    Action::Dump(reason) => Output::Dump(reason),
-                    Action::FlushKernel => Output::FlushKernel,
+                    Action::Dump(reason, tables) => Output::Dump(reason, tables),
+                    Action::FlushKernel(tables) => Output::FlushKernel(tables),
                     Action::CommitRefused(refused) => Output::CommitRefused {
-                        flow: refused.flow(&self.theirs.flows),
+                        object: refused.object(&self.theirs),
                         refusal: refused.refusal,
                     },
                     Action::CommitDone(client, report) => Output::CommitDone { client, report },
@@ -209,12 +210,7 @@ impl Node {
                 Some(Next::Op(op, step)) => {
                     return Some(Output::Kernel {
                         op,
-                        action: Commit::kernel_op(
-                            &self.theirs.flows,
-                            step,
-                            self.presence,
-                            self.now,
-                        ),
+                        action: Commit::kernel_op(&self.theirs, step, self.presence, self.now),
                     });
                 }
                 Some(Next::Done(report)) => {
@@ -252,6 +248,9 @@ impl Node {
             internal_live: self.ours.flows.live(),
             internal_len: self.ours.flows.table.len(),
             external_len: self.theirs.flows.table.len(),
+            internal_expectations_live: self.ours.expectations.live(),
+            internal_expectations_len: self.ours.expectations.table.len(),
+            external_expectations_len: self.theirs.expectations.table.len(),
             transmit_queue_len: queue.len(),
             resend_queue_len: resend.map_or(0, ResendQueue::len),
             resend_queue_len_max: resend.map_or(0, ResendQueue::len_max),
@@ -283,6 +282,16 @@ impl Node {
     /// The flows of the peer.
     pub const fn external(&self) -> View<'_> {
         View::external(&self.theirs.flows)
+    }
+
+    /// The expectations of our kernel.
+    pub const fn internal_expectations(&self) -> ExpectationsView<'_> {
+        ExpectationsView::internal(&self.ours.expectations)
+    }
+
+    /// The expectations of the peer.
+    pub const fn external_expectations(&self) -> ExpectationsView<'_> {
+        ExpectationsView::external(&self.theirs.expectations)
     }
 
     /// Builds the next datagram, if there is something to send.

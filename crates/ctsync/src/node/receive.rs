@@ -9,12 +9,12 @@ use flow::EventKind;
 use super::Node;
 use super::timers::Full;
 use crate::cache::entry::Entry;
+use crate::cache::expectation::Expected;
 use crate::cache::kept::Kept;
 use crate::cache::table::Identity;
 use crate::mode::peers::Source;
 use crate::mode::{Scene, Signals, Verdict};
 use crate::output::Notice;
-use crate::stats::Counter;
 use crate::wire::{DropReason, ExpectMessage, FlowMessage, Kind, Message, split};
 
 impl Node {
@@ -67,13 +67,25 @@ impl Node {
                     self.on_peer_flow(kind, &flow);
                 }
             }
-            Kind::Expectation(_) => {
-                ExpectMessage::decode(message.body)?;
-                self.stats.count(Counter::ExpectationsIgnored);
+            Kind::Expectation(kind) => {
+                let expectation = ExpectMessage::decode(message.body)?;
+                let (seq, hash_key) = (message.header.seq, self.hash_key);
+                let about = || Expected::key_of_message(&expectation).hash(&hash_key);
+                if self.mode.is_news(self.now, source, seq, about) {
+                    self.on_peer_expectation(kind, &expectation);
+                }
             }
             Kind::Control | Kind::Unassigned(_) => return Err(DropReason::BadType),
         }
         Ok(())
+    }
+
+    /// Kept whether we replicate expectations or not, as stock does.
+    fn on_peer_expectation(&mut self, kind: EventKind, message: &ExpectMessage<'_>) {
+        let (now, stats) = (self.now, &mut self.stats);
+        if !self.theirs.on_expectation(kind, message, now, stats) {
+            self.notice_full(Full::External);
+        }
     }
 
     fn on_peer_flow(&mut self, kind: EventKind, flow: &FlowMessage<'_>) {

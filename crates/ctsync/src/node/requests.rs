@@ -6,7 +6,7 @@
 use super::{Action, Node};
 use crate::commit::Commit;
 use crate::config::ExternalCache;
-use crate::input::{ClientId, DumpReason, Request};
+use crate::input::{ClientId, DumpReason, Request, Tables};
 use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
 
@@ -14,12 +14,12 @@ impl Node {
     /// A client asks for something.
     pub(super) fn on_request(&mut self, request: Request) {
         match request {
-            Request::Commit(client) => self.start_commit(client),
+            Request::Commit(client, tables) => self.start_commit(client, tables),
             Request::FlushInternal => self.flush_internal(),
             Request::FlushExternal => self.flush_external(),
             Request::FlushCaches => self.flush_caches(),
-            Request::FlushKernel => self.flush_kernel(false),
-            Request::ResyncKernel => self.resync_kernel(),
+            Request::FlushKernel(tables) => self.flush_kernel(tables, false),
+            Request::ResyncKernel(tables) => self.resync_kernel(tables),
             Request::SendBulk => self.start_bulk(),
             Request::RequestBulk => self.request_bulk(),
             Request::SchedulePurge => self.schedule_purge(),
@@ -33,43 +33,53 @@ impl Node {
         }
     }
 
-    fn resync_kernel(&mut self) {
+    fn resync_kernel(&mut self, tables: Tables) {
         if self.bypasses() {
             self.notice(Notice::UnsupportedWithoutCache);
-        } else {
-            self.read_kernel(DumpReason::Request);
+        } else if let Some(tables) = self.replicated(tables) {
+            self.read_kernel(DumpReason::Request, tables);
         }
     }
 
-    /// Empties the kernel's table.
-    pub(super) fn flush_kernel(&mut self, scheduled: bool) {
+    /// Empties the kernel's tables.
+    pub(super) fn flush_kernel(&mut self, tables: Tables, scheduled: bool) {
+        let Some(tables) = self.replicated(tables) else {
+            return;
+        };
         self.stats.count(Counter::KernelFlushes);
-        self.notice(Notice::KernelFlush { scheduled });
-        self.actions.push_back(Action::FlushKernel);
+        self.notice(Notice::KernelFlush { tables, scheduled });
+        self.actions.push_back(Action::FlushKernel(tables));
     }
 
-    /// Forgets our flows; the peer is not told.
+    /// What is left of some tables where expectations are not replicated.
+    fn replicated(&self, tables: Tables) -> Option<Tables> {
+        match (tables, self.tables()) {
+            (Tables::Expectations, Tables::Flows) => None,
+            (Tables::All, Tables::Flows) => Some(Tables::Flows),
+            (tables, Tables::Flows | Tables::Expectations | Tables::All) => Some(tables),
+        }
+    }
+
+    /// Forgets our flows, and with them their expectations; the peer is not told.
     pub(super) fn clear_internal(&mut self) {
         self.mode.forget_entries();
         self.ours.flows.clear(&mut self.stats);
         self.ours.clear_expectations(&mut self.stats);
     }
 
-    fn start_commit(&mut self, client: ClientId) {
+    fn start_commit(&mut self, client: ClientId, tables: Tables) {
         self.timers.purge_at = None;
-        if self.config.external_cache == ExternalCache::Inject {
-            // The kernel has all of it.
-            self.actions
-                .push_back(Action::CommitDone(client, CommitReport::default()));
-            return;
+        let nothing = Action::CommitDone(client, CommitReport::new(tables));
+        let injects = self.config.external_cache == ExternalCache::Inject;
+        match self.replicated(tables).filter(|_| !injects) {
+            // The kernel has all of it, or nothing is known.
+            None => self.actions.push_back(nothing),
+            Some(_) if self.commit.is_some() => {
+                self.notice(Notice::CommitInProgress);
+                self.actions.push_back(nothing);
+            }
+            Some(tables) => self.commit = Some(Commit::new(client, tables, self.now)),
         }
-        if self.commit.is_some() {
-            self.notice(Notice::CommitInProgress);
-            self.actions
-                .push_back(Action::CommitDone(client, CommitReport::default()));
-            return;
-        }
-        self.commit = Some(Commit::new(client, self.now));
     }
 
     fn flush_internal(&mut self) {
@@ -94,7 +104,13 @@ impl Node {
             internal: false,
             external: true,
         });
+        self.clear_external();
+    }
+
+    /// Forgets the peer's flows, and with them their expectations.
+    fn clear_external(&mut self) {
         self.theirs.flows.clear(&mut self.stats);
+        self.theirs.clear_expectations(&mut self.stats);
     }
 
     fn flush_caches(&mut self) {
@@ -107,7 +123,7 @@ impl Node {
             external: true,
         });
         self.clear_internal();
-        self.theirs.flows.clear(&mut self.stats);
+        self.clear_external();
     }
 
     /// What a commit is writing must not be forgotten under it.

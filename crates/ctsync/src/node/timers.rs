@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::Node;
 use crate::config::Config;
-use crate::input::DumpReason;
+use crate::input::{DumpReason, Tables};
 use crate::mode::{ALIVE_INTERVAL, Scene, Signals};
 use crate::output::Notice;
 use crate::time::Instant;
@@ -133,11 +133,11 @@ impl Node {
         }
         if due(self.timers.resync_at) {
             self.timers.resync_at = None;
-            self.read_kernel(DumpReason::Overrun);
+            self.read_kernel(DumpReason::Overrun, self.tables());
         }
         if due(self.timers.purge_at) {
             self.timers.purge_at = None;
-            self.flush_kernel(true);
+            self.flush_kernel(Tables::Flows, true);
             self.clear_internal();
         }
         if due(self.timers.startup_resync.map(|it| it.at)) {

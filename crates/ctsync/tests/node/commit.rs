@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::basics::{at, config, deliver, flow, started};
 use crate::common::{Op, drain, told};
 use ctsync::wire::Flags;
-use ctsync::{ClientId, CommitReport, Input, KernelOp, Node, Notice, Output, Refusal, Request};
+use ctsync::{
+    ClientId, CommitReport, Input, KernelOp, Node, Notice, Output, Refusal, Request, Tables,
+};
 use flow::{EventKind, Flow, Helper, Mark, Name, ProtoInfo, Status, TcpFlags};
 
 const CLIENT: ClientId = ClientId(1);
@@ -29,7 +31,10 @@ fn commit(
     node: &mut Node,
     mut refuse: impl FnMut(&Op) -> Option<Refusal>,
 ) -> (Vec<Op>, CommitReport) {
-    node.handle(at(1000), Input::Request(Request::Commit(CLIENT)));
+    node.handle(
+        at(1000),
+        Input::Request(Request::Commit(CLIENT, Tables::Flows)),
+    );
     let mut attempts = Vec::new();
     loop {
         let outcome = drain(node);
@@ -72,7 +77,7 @@ fn check(flow: &Flow<'_>, answers: &[Option<Refusal>], tried: &[Op], committed: 
     let (attempts, report) = commit(&mut node, |_| *answers.next().unwrap());
     assert_eq!(attempts, tried);
     assert_eq!(
-        (report.committed, report.failed),
+        (report.flows.committed, report.flows.failed),
         (committed, 1 - committed)
     );
 }
@@ -138,7 +143,7 @@ fn masters_are_in_the_kernel_before_related_flows_are_tried() {
         matches!(op, Op::Create(orig) if of(*orig))
     };
     let (attempts, report) = commit(&mut node, |_| None);
-    assert_eq!(report.committed, 1000);
+    assert_eq!(report.flows.committed, 1000);
     let first = attempts.iter().position(is_related).unwrap();
     assert!(attempts[first..].iter().all(is_related));
 }
@@ -147,7 +152,10 @@ fn masters_are_in_the_kernel_before_related_flows_are_tried() {
 fn each_round_asks_for_a_bounded_number_of_operations() {
     let flows: Vec<_> = (0..2000).map(flow).collect();
     let mut node = node_with(&flows);
-    node.handle(at(1000), Input::Request(Request::Commit(CLIENT)));
+    node.handle(
+        at(1000),
+        Input::Request(Request::Commit(CLIENT, Tables::Flows)),
+    );
     let mut asked = Vec::new();
     for _ in 0..5 {
         asked.push(drain(&mut node).ops.len());
@@ -160,7 +168,10 @@ fn each_round_asks_for_a_bounded_number_of_operations() {
 #[test]
 fn a_flow_that_ends_meanwhile_is_not_tried_again() {
     let mut node = node_with(&[flow(1)]);
-    node.handle(at(1000), Input::Request(Request::Commit(CLIENT)));
+    node.handle(
+        at(1000),
+        Input::Request(Request::Commit(CLIENT, Tables::Flows)),
+    );
     let (op, _) = drain(&mut node).ops[0];
     let refusal = Refusal::Exists;
     node.handle(at(1000), Input::OpRefused { op, refusal });
@@ -171,7 +182,11 @@ fn a_flow_that_ends_meanwhile_is_not_tried_again() {
     assert!(outcome.ops.is_empty());
     let report = outcome.commits[0];
     assert_eq!(
-        (report.committed, report.failed, report.vanished),
+        (
+            report.flows.committed,
+            report.flows.failed,
+            report.flows.vanished
+        ),
         (0, 0, 1)
     );
 }
@@ -179,17 +194,23 @@ fn a_flow_that_ends_meanwhile_is_not_tried_again() {
 #[test]
 fn a_second_commit_and_flushes_do_not_disturb_the_first() {
     let mut node = node_with(&[flow(1)]);
-    node.handle(at(1000), Input::Request(Request::Commit(CLIENT)));
+    node.handle(
+        at(1000),
+        Input::Request(Request::Commit(CLIENT, Tables::Flows)),
+    );
     drain(&mut node);
     for (request, notice) in [
-        (Request::Commit(ClientId(2)), Notice::CommitInProgress),
+        (
+            Request::Commit(ClientId(2), Tables::Flows),
+            Notice::CommitInProgress,
+        ),
         (Request::FlushExternal, Notice::FlushRefusedCommitInProgress),
         (Request::FlushCaches, Notice::FlushRefusedCommitInProgress),
     ] {
         node.handle(at(1000), Input::Request(request));
         let outcome = drain(&mut node);
         assert_eq!(outcome.notices, [notice]);
-        let is_commit = matches!(request, Request::Commit(_));
+        let is_commit = matches!(request, Request::Commit(..));
         assert_eq!(outcome.commits.len(), usize::from(is_commit));
     }
     assert_eq!(node.external().len(), 1);
@@ -198,7 +219,7 @@ fn a_second_commit_and_flushes_do_not_disturb_the_first() {
 /// The flow that a commit asks the kernel to create.
 fn created(node: &mut Node, seconds: u64, check: impl FnOnce(&Flow<'_>)) {
     let now = at(seconds * 1000);
-    node.handle(now, Input::Request(Request::Commit(CLIENT)));
+    node.handle(now, Input::Request(Request::Commit(CLIENT, Tables::Flows)));
     while let Some(output) = node.poll() {
         if let Output::Kernel {
             action: KernelOp::Create(flow),

@@ -13,6 +13,10 @@ pub enum Op {
     Update(Tuple),
     /// Delete it.
     Delete(Tuple),
+    /// Create an expectation of this tuple.
+    CreateExpectation(Tuple),
+    /// Delete it.
+    DeleteExpectation(Tuple),
 }
 
 /// All that a node asked for in one round.
@@ -46,10 +50,12 @@ pub fn drain(node: &mut Node) -> Outcome {
                     KernelOp::Create(flow) => Op::Create(flow.orig),
                     KernelOp::Update(flow) => Op::Update(flow.orig),
                     KernelOp::Delete(flow) => Op::Delete(flow.orig),
+                    KernelOp::CreateExpectation(it) => Op::CreateExpectation(it.tuple),
+                    KernelOp::DeleteExpectation(it) => Op::DeleteExpectation(it.tuple),
                 },
             )),
-            Output::Dump(reason) => outcome.dumps.push(reason),
-            Output::FlushKernel => outcome.flush = true,
+            Output::Dump(reason, _) => outcome.dumps.push(reason),
+            Output::FlushKernel(_) => outcome.flush = true,
             Output::CommitDone { report, .. } => outcome.commits.push(report),
             Output::CommitRefused { .. } | Output::InjectRefused { .. } => outcome.refused += 1,
             Output::Notice(notice) => outcome.notices.push(notice),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::basics::{at, config, deliver, event, flow};
 use crate::common::settle;
 use ctsync::{Cursor, Input, Instant, ModeConfig, Node, Request, Seq, View};
-use flow::{EventKind, Flow, Labels, Mark, ProtoInfo, Synproxy, TcpInfo, TcpState, Tuple};
+use flow::{EventKind, Flow, Labels, Mark, Object, ProtoInfo, Synproxy, TcpInfo, TcpState, Tuple};
 
 /// Longest delay, a little below what the node assumes.
 const DELAY_MAX: u64 = 1_900;
@@ -212,7 +212,7 @@ impl World {
         let mut node = self.settings.start(first_seq, self.now);
         settle(&mut node, now);
         for flow in self.kernels[side].values() {
-            node.handle(now, Input::Dumped(flow.clone()));
+            node.handle(now, Input::Dumped(Object::Flow(flow.clone())));
         }
         node.handle(now, Input::DumpDone { complete: true });
         node.handle(now, Input::Request(Request::SendBulk));

@@ -2,7 +2,7 @@
 
 use crate::basics::{at, config, datagrams, deliver, event, flow, started};
 use crate::common::{Op, drain, tuples};
-use ctsync::{ClientId, Input, Instant, Node, Refusal, Request};
+use ctsync::{ClientId, Input, Instant, Node, Refusal, Request, Tables};
 use flow::EventKind;
 
 /// Carries datagrams both ways until nobody has anything to say at this time.
@@ -41,7 +41,10 @@ fn events_reach_the_peer_and_a_commit_the_kernel() {
     assert_eq!(b.external().len(), 999);
     assert_eq!(tuples(b.external()), tuples(a.internal()));
 
-    b.handle(now, Input::Request(Request::Commit(ClientId(1))));
+    b.handle(
+        now,
+        Input::Request(Request::Commit(ClientId(1), Tables::Flows)),
+    );
     let mut created = 0;
     let report = loop {
         let outcome = drain(&mut b);
@@ -53,7 +56,10 @@ fn events_reach_the_peer_and_a_commit_the_kernel() {
             b.handle(now, Input::OpsDone { through: *through });
         }
     };
-    assert_eq!((created, report.committed, report.failed), (999, 999, 0));
+    assert_eq!(
+        (created, report.flows.committed, report.flows.failed),
+        (999, 999, 0)
+    );
 }
 
 #[test]
@@ -62,7 +68,10 @@ fn an_entry_that_exists_is_deleted_and_created_once_more() {
     let now = at(4000);
     a.handle(now, event(EventKind::New, flow(1)));
     exchange(&mut a, &mut b, now);
-    b.handle(now, Input::Request(Request::Commit(ClientId(1))));
+    b.handle(
+        now,
+        Input::Request(Request::Commit(ClientId(1), Tables::Flows)),
+    );
     let (op, _) = drain(&mut b).ops[0];
     let refusal = Refusal::Exists;
     b.handle(now, Input::OpRefused { op, refusal });
@@ -76,5 +85,5 @@ fn an_entry_that_exists_is_deleted_and_created_once_more() {
     );
     let through = again[1].0;
     b.handle(now, Input::OpsDone { through });
-    assert_eq!(drain(&mut b).commits[0].committed, 1);
+    assert_eq!(drain(&mut b).commits[0].flows.committed, 1);
 }

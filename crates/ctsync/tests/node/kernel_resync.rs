@@ -2,8 +2,8 @@
 
 use crate::basics::{at, config, event, flow, started};
 use crate::common::{drain, settle, spoken, tuples};
-use ctsync::{Counter, DumpReason, Input, Instant, Node, Notice, Request};
-use flow::{EventKind, Flow, Mark};
+use ctsync::{Counter, DumpReason, Input, Instant, Node, Notice, Request, Tables};
+use flow::{EventKind, Flow, Mark, Object};
 
 /// Flows that the node has announced, and when it is asked for anything at all.
 fn node_with(count: u32) -> Node {
@@ -17,7 +17,7 @@ fn node_with(count: u32) -> Node {
 
 fn read(node: &mut Node, now: Instant, flows: &[Flow<'_>], complete: bool) -> (usize, Vec<Notice>) {
     for flow in flows {
-        node.handle(now, Input::Dumped(flow.clone()));
+        node.handle(now, Input::Dumped(Object::Flow(flow.clone())));
     }
     node.handle(now, Input::DumpDone { complete });
     let outcome = settle(node, now);
@@ -44,7 +44,7 @@ fn the_first_reading_is_asked_for_at_birth_and_tells_nobody() {
 #[test]
 fn a_client_may_have_the_table_merged_and_then_sent() {
     let mut node = node_with(2);
-    node.handle(at(10), Input::Request(Request::ResyncKernel));
+    node.handle(at(10), Input::Request(Request::ResyncKernel(Tables::All)));
     node.handle(at(10), Input::Request(Request::SendBulk));
     let outcome = drain(&mut node);
     assert_eq!(outcome.dumps, [DumpReason::Request]);

@@ -3,8 +3,10 @@
 use crate::basics::{at, config, deliver, event, flow};
 use crate::common::{drain, range, said, told};
 use ctsync::wire::{Control, Flags};
-use ctsync::{ChannelId, ClientId, Counter, Input, ModeConfig, Node, OpId, Refusal, Request};
-use flow::{EventKind, Mark};
+use ctsync::{
+    ChannelId, ClientId, Counter, Input, ModeConfig, Node, OpId, Refusal, Request, Tables,
+};
+use flow::{EventKind, Mark, Object};
 use proptest::prelude::*;
 
 /// Something that happens, with the time that passes before it.
@@ -50,12 +52,12 @@ fn controls() -> impl Strategy<Value = Control> {
 
 fn requests() -> impl Strategy<Value = Request> {
     prop_oneof![
-        (0..3_u64).prop_map(|client| Request::Commit(ClientId(client))),
+        (0..3_u64).prop_map(|client| Request::Commit(ClientId(client), Tables::All)),
         Just(Request::FlushInternal),
         Just(Request::FlushExternal),
         Just(Request::FlushCaches),
-        Just(Request::FlushKernel),
-        Just(Request::ResyncKernel),
+        Just(Request::FlushKernel(Tables::All)),
+        Just(Request::ResyncKernel(Tables::All)),
         Just(Request::SendBulk),
         Just(Request::RequestBulk),
         Just(Request::SchedulePurge),
@@ -106,7 +108,7 @@ fn happen(node: &mut Node, now: u64, happening: &Happening) {
             flow.mark = Some(Mark(*number));
             node.handle(now, event(*kind, flow));
         }
-        Happening::Dumped(number) => node.handle(now, Input::Dumped(flow(*number))),
+        Happening::Dumped(number) => node.handle(now, Input::Dumped(Object::Flow(flow(*number)))),
         Happening::DumpDone(complete) => {
             let complete = *complete;
             node.handle(now, Input::DumpDone { complete });

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ctsync::wire::split;
+use ctsync::wire::{Kind, split};
 use ctsync::{ChannelId, Instant};
 
 use super::Checker;
@@ -24,6 +24,9 @@ const IDLE_DATAGRAMS_MAX: u32 = 6;
 
 /// Messages that a resend queue holds whatever the settings say.
 const RESEND_QUEUE_LEN_MIN: usize = 4_096;
+
+/// Control messages that wait at most; without an internal cache, other messages as well.
+const CONTROL_LEN_MAX: usize = 4_096;
 
 /// What was seen of a host lately.
 #[derive(Debug, Default)]
@@ -59,10 +62,10 @@ impl Checker for Bounds {
                 };
             }
             Fact::Stopped => lately.sent_at = None,
-            Fact::Kernel(_) | Fact::Requested(_) => self.busy(scene.now),
+            Fact::Kernel(_) | Fact::Expectation(_) | Fact::Requested(_) => self.busy(scene.now),
             Fact::Sent(channel, datagram) => {
                 sent(lately, scene, *channel, datagram, say);
-                if !super::flows_told(datagram).is_empty() {
+                if tells(datagram) {
                     self.busy(scene.now);
                 }
             }
@@ -98,11 +101,18 @@ impl Bounds {
     }
 }
 
-/// Whether a link takes nothing, or no link has a carrier.
+/// Whether a datagram tells of anything.
+fn tells(datagram: &[u8]) -> bool {
+    let mut messages = split(datagram).filter_map(Result::ok);
+    messages.any(|message| matches!(message.header.kind, Kind::Flow(_) | Kind::Expectation(_)))
+}
+
+/// Whether a link takes nothing, or no link has a carrier. In ALARM there are no signs of life.
 fn may_be_silent(scene: &Scene<'_>, host: HostId) -> bool {
     let it = scene.hosts.get(host);
     let links = it.down.iter().take(scene.scenario.links);
-    it.blocked.contains(&true) || links.clone().all(|down| *down)
+    let alarm = scene.scenario.node.refreshes();
+    alarm || it.blocked.contains(&true) || links.clone().all(|down| *down)
 }
 
 fn sent(
@@ -125,6 +135,11 @@ fn sent(
     let link = usize::from(channel.0);
     if scene.here().blocked.get(link) != Some(&false) {
         say("a datagram on a blocked link".into());
+    }
+    let down = scene.here().down;
+    let mut links = down.iter().take(scene.scenario.links);
+    if down.get(link) == Some(&true) && links.any(|down| !down) {
+        say(format!("a datagram on link {link}, which has no carrier"));
     }
     lately.sent_at = Some(scene.now);
     if lately.second != scene.now.seconds() {
@@ -169,6 +184,11 @@ fn sizes(scene: &Scene<'_>, say: &mut dyn FnMut(String)) {
             "flows in the external cache",
             gauges.external_len,
             settings.cache_len_max,
+        ),
+        (
+            "messages in the transmit queue",
+            gauges.transmit_queue_len,
+            gauges.internal_len.saturating_add(CONTROL_LEN_MAX),
         ),
         // The node does not go below a minimum of its own.
         (

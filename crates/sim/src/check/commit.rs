@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ctsync::{ClientId, CommitReport, Instant, Request};
+use flow::Flow;
 
 use super::{Checker, external};
 use crate::essence::Key;
 use crate::fact::{Fact, Scene};
-use crate::host::{Operation, PerHost};
+use crate::host::PerHost;
 use crate::text::name;
 
 /// Time in which a commit has to end.
@@ -55,10 +56,10 @@ impl Checker for Commit {
         let running = self.running.get_mut(scene.host);
         match fact {
             Fact::Stopped => *running = None,
-            Fact::Requested(Request::Commit(client)) if running.is_some() => {
+            Fact::Requested(Request::Commit(client, _)) if running.is_some() => {
                 self.refused.insert(client.0);
             }
-            Fact::Requested(Request::Commit(client)) => {
+            Fact::Requested(Request::Commit(client, _)) => {
                 *running = Some(Running {
                     client: *client,
                     since: scene.now,
@@ -71,16 +72,20 @@ impl Checker for Commit {
                     refused: 0,
                 });
             }
-            Fact::Operated(operation, result) if operation.writes() => {
-                let key = Key::of(&operation.flow);
-                lifetime(scene, operation, &key, say);
+            Fact::Operated(operation, result) => {
+                let Some(flow) = operation.written() else {
+                    return;
+                };
+                let key = Key::of(flow);
+                lifetime(scene, flow, &key, say);
                 match running {
-                    Some(running) => {
+                    Some(running) if !scene.scenario.node.injects() => {
                         running.tried.insert(key, result.is_ok());
                         running.written += u64::from(result.is_ok());
                         running.refused += u64::from(result.is_err());
                     }
-                    None => say(format!("{} written without a commit", name(&key))),
+                    _ if scene.scenario.node.injects() => {}
+                    _ => say(format!("{} written without a commit", name(&key))),
                 }
             }
             Fact::CommitDone(client, _) if self.refused.remove(&client.0) => {}
@@ -105,8 +110,8 @@ impl Running {
     fn account(self, scene: &Scene<'_>, report: &CommitReport, say: &mut dyn FnMut(String)) {
         let given_up = self.tried.values().filter(|written| !**written).count();
         let given_up = u64::try_from(given_up).unwrap_or(u64::MAX);
-        let without = report.failed + report.vanished;
-        if report.committed != self.written || !(given_up..=self.refused).contains(&without) {
+        let without = report.flows.failed + report.flows.vanished;
+        if report.flows.committed != self.written || !(given_up..=self.refused).contains(&without) {
             let Self {
                 written, refused, ..
             } = self;
@@ -127,14 +132,14 @@ impl Running {
 }
 
 /// A written flow must not live longer than it did at the peer.
-fn lifetime(scene: &Scene<'_>, operation: &Operation, key: &Key, say: &mut dyn FnMut(String)) {
-    let Some(timeout) = operation.flow.timeout else {
+fn lifetime(scene: &Scene<'_>, flow: &Flow<'_>, key: &Key, say: &mut dyn FnMut(String)) {
+    let Some(timeout) = flow.timeout else {
         return;
     };
     let limit = match scene.scenario.node.commit_timeout {
         Some(limit) => u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
         None => {
-            let version = operation.flow.mark.map_or(0, |mark| mark.0);
+            let version = flow.mark.map_or(0, |mark| mark.0);
             let truth = scene.others(scene.host).filter_map(|other| {
                 let versions = scene.history.versions(other, key).iter();
                 let of_version = versions.filter(|it| it.essence.version() == version);

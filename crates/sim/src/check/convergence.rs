@@ -7,12 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ctsync::{Notice, Refusal, Request};
+use ctsync::{ModeConfig, Notice, Refusal, Request};
 use flow::Status;
 
+use super::comparison::{Demand, Truth, compare};
 use super::{Checker, external, internal};
 use crate::essence::{Essence, Key};
 use crate::fact::{Fact, Scene};
+use crate::history::Yardstick;
 use crate::host::{Host, HostId, Operation, PerHost, Verb};
 use crate::text::name;
 
@@ -48,7 +50,7 @@ impl Checker for Convergence {
                 *self.own_excused.get_mut(scene.host) = true;
                 self.excuse_all();
             }
-            Fact::Requested(Request::FlushExternal | Request::Commit(_))
+            Fact::Requested(Request::FlushExternal | Request::Commit(..))
             | Fact::KernelFlushed
             | Fact::Stopped => self.excuse_all(),
             Fact::Settled => {
@@ -56,19 +58,19 @@ impl Checker for Convergence {
                     if !*self.own_excused.get(host) {
                         self.own(scene, host, say);
                     }
-                    if !self.peer_excused && !self.full {
-                        self.peers(scene, host, say);
+                    if let Some(demand) = self.settled_demand(scene) {
+                        self.peers(scene, host, demand, say);
                     }
                 }
             }
             Fact::Recovered => {
                 for host in scene.everyone() {
                     self.own(scene, host, say);
-                    self.peers(scene, host, say);
+                    self.peers(scene, host, Demand::EQUAL, say);
                 }
             }
             Fact::Operated(operation, Err(Refusal::Exists)) if has_rival(scene, operation) => {
-                self.rivals.insert(Key::of(&operation.flow));
+                self.rivals.extend(operation.flow().map(Key::of));
             }
             Fact::Survived => self.survived(scene, say),
             _ => {}
@@ -79,6 +81,23 @@ impl Checker for Convergence {
 impl Convergence {
     const fn excuse_all(&mut self) {
         self.peer_excused = true;
+    }
+
+    /// What may be demanded of the others' flows when the nodes had time to repair by themselves.
+    fn settled_demand(&self, scene: &Scene<'_>) -> Option<Demand> {
+        let scenario = scene.scenario;
+        // ALARM gets over anything.
+        if self.full || self.peer_excused && !scenario.node.refreshes() {
+            return None;
+        }
+        let noticed_only =
+            scenario.node.mode == ModeConfig::Notrack && (scenario.loses() || scenario.reorders());
+        Some(Demand {
+            // The end of a flow that got lost, or was overtaken, is not told again.
+            extra: !noticed_only,
+            partial: !scenario.tells_lives_apart(),
+            ..Demand::EQUAL
+        })
     }
 
     /// A node that starts again, or finds flows in its kernel, tells nobody.
@@ -94,73 +113,116 @@ impl Convergence {
         let it = scene.hosts.get(host);
         let mut truth = table(it, true);
         let known = internal(it);
+        if !scene.scenario.node.keeps() {
+            if !known.is_empty() {
+                say(format!(
+                    "{host:?} has an internal cache that it was told not to have"
+                ));
+            }
+            return;
+        }
         if self.full {
             // A flow that found no room and got some later is known as far as its last event told.
             truth.retain(|key, _| known.contains_key(key));
             for (key, truth) in &mut truth {
                 let known = known.get(key).filter(|it| it.version() == truth.version());
-                if let Some(known) = known.filter(|it| scene.history.lie(host, key, it).is_none()) {
+                let honest = |known: &&Essence| {
+                    let yardstick = Yardstick::STRICT;
+                    scene.history.lie(host, key, known, yardstick).is_none()
+                };
+                if let Some(known) = known.filter(honest) {
                     truth.clone_from(known);
                 }
             }
         }
+        // What was injected is the peer's, and need not be known as our own.
+        truth.retain(|key, _| known.contains_key(key) || !scene.history.is_injected(host, key));
+        let truth = truth.into_iter();
+        let truth = truth.map(|(key, essence)| (key, vec![essence])).collect();
         let what = format!("internal cache of {host:?}");
-        self.compare(scene, &one_each(truth), &known, &what, say);
+        self.compared += compare(scene, Demand::EQUAL, &truth, &known, &what, say);
     }
 
-    /// Compares a node's external cache with what the others have in their internal ones.
-    fn peers(&mut self, scene: &Scene<'_>, host: HostId, say: &mut dyn FnMut(String)) {
-        let settings = &scene.scenario.node;
+    /// Compares what a node knows of the others with what those have.
+    fn peers(
+        &mut self,
+        scene: &Scene<'_>,
+        host: HostId,
+        mut demand: Demand,
+        say: &mut dyn FnMut(String),
+    ) {
+        let node = &scene.scenario.node;
         let mut truth: Truth = BTreeMap::new();
         for other in scene.others(host) {
-            for (key, mut essence) in internal(scene.hosts.get(other)) {
-                if !settings.tcp_window_tracking {
+            let other = scene.hosts.get(other);
+            let flows = if node.keeps() {
+                internal(other)
+            } else {
+                table(other, true)
+            };
+            for (key, mut essence) in flows {
+                if !node.tcp_window_tracking {
                     essence.wscale = flow::PerDir::default();
                 }
                 essence.status = essence.status.without(Status::DYING);
                 truth.entry(key).or_default().push(essence);
             }
         }
+        if node.injects() {
+            self.injected(scene, host, &truth, demand, say);
+            return;
+        }
+        demand.partial |= !node.keeps();
         let known = external(scene.hosts.get(host));
-        self.compare(
-            scene,
-            &truth,
-            &known,
-            &format!("external cache of {host:?}"),
-            say,
-        );
+        let what = format!("external cache of {host:?}");
+        self.compared += compare(scene, demand, &truth, &known, &what, say);
     }
 
-    fn compare(
+    /// Compares what was injected into a host's kernel with what the others have.
+    fn injected(
         &mut self,
         scene: &Scene<'_>,
+        host: HostId,
         truth: &Truth,
-        known: &BTreeMap<Key, Essence>,
-        what: &str,
+        demand: Demand,
         say: &mut dyn FnMut(String),
     ) {
-        let lately = |key: &Key| scene.ended_lately(key);
-        for (key, truth) in truth.iter().filter(|(key, _)| !lately(key)) {
+        let it = scene.hosts.get(host);
+        if !external(it).is_empty() {
+            say(format!(
+                "{host:?} has an external cache that it was told not to have"
+            ));
+        }
+        let kept = table(it, false);
+        for (key, truth) in truth.iter().filter(|(key, _)| !scene.ended_lately(key)) {
             self.compared += 1;
-            match (known.get(key), truth.first()) {
-                (None, _) => say(format!("{what}: {} is missing", name(key))),
-                (Some(known), Some(first)) if !truth.contains(known) => {
-                    say(format!(
-                        "{what}: {}: {}",
-                        name(key),
-                        known.difference(first)
-                    ));
+            let orphan = |truth: &Essence| {
+                let master = truth.master;
+                master.is_some_and(|master| !kept.contains_key(&master))
+            };
+            if self.rivals.contains(key) || scene.scenario.is_cramped() || truth.iter().any(orphan)
+            {
+                continue;
+            }
+            let is = |kept: &Essence| {
+                let same = |it: &Essence| it.version() == kept.version() && it.nat == kept.nat;
+                truth.iter().any(same)
+            };
+            match (kept.get(key), truth.first()) {
+                (None, _) if demand.missing => {
+                    say(format!("kernel of {host:?}: {} is missing", name(key)));
                 }
-                (Some(_), _) => {}
+                (Some(kept), Some(first)) if demand.wrong && !is(kept) => {
+                    let difference = kept.difference(first);
+                    say(format!("kernel of {host:?}: {}: {difference}", name(key)));
+                }
+                _ => {}
             }
         }
-        let unknown = known.iter().filter(|(key, _)| !truth.contains_key(key));
-        for (key, known) in unknown.filter(|(key, _)| !lately(key)) {
-            say(format!(
-                "{what}: {} v{} is too many",
-                name(key),
-                known.version()
-            ));
+        let extra = kept.keys().filter(|key| !truth.contains_key(key));
+        let extra = extra.filter(|key| scene.history.is_injected(host, key));
+        for key in extra.filter(|key| demand.extra && !scene.ended_lately(key)) {
+            say(format!("kernel of {host:?}: {} is too many", name(key)));
         }
     }
 
@@ -207,17 +269,10 @@ impl Convergence {
     }
 }
 
-/// What a flow may be known as; several hosts may have it after a takeover.
-type Truth = BTreeMap<Key, Vec<Essence>>;
-
-fn one_each(truth: BTreeMap<Key, Essence>) -> Truth {
-    let truth = truth.into_iter();
-    truth.map(|(key, essence)| (key, vec![essence])).collect()
-}
-
 /// Whether another flow has the reply tuple that a flow to be created needs.
 fn has_rival(scene: &Scene<'_>, operation: &Operation) -> bool {
-    operation.verb == Verb::Create && scene.here().kernel.rival(&operation.flow).is_some()
+    let flow = operation.flow().filter(|_| operation.verb == Verb::Create);
+    flow.is_some_and(|flow| scene.here().kernel.rival(flow).is_some())
 }
 
 /// What a kernel holds.

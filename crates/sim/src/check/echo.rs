@@ -1,7 +1,7 @@
 //! No echo: what a node wrote into its kernel itself is not announced to the peer.
 //!
 //! Commits and flushes cause events like traffic does; their origin tells them apart. A bulk, and
-//! what follows an overrun, contains everything and is no echo.
+//! what follows an overrun, contains everything and is no echo; nor is what ALARM sends again.
 
 use std::collections::BTreeSet;
 
@@ -65,6 +65,11 @@ impl Checker for Echo {
 impl Echo {
     /// Who of us caused what is told, if that is no reason to tell it.
     fn echoed(&self, scene: &Scene<'_>, told: &FlowTold) -> Option<Origin> {
+        let node = &scene.scenario.node;
+        // A poll does not show who did it, and ALARM tells of all flows again and again.
+        if node.poll.is_some() || node.refreshes() && told.kind != EventKind::Destroy {
+            return None;
+        }
         let excused = match told.kind {
             EventKind::Destroy => self.overrun.get(scene.host),
             EventKind::New | EventKind::Update => self.bulk.get(scene.host),

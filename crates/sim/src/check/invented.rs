@@ -6,8 +6,9 @@
 use super::{Checker, FlowTold, external, flows_told};
 use crate::essence::{Essence, Key};
 use crate::fact::{Fact, Scene};
+use crate::history::Yardstick;
 use crate::host::Operation;
-use crate::text::name;
+use crate::text::{name, thing};
 
 /// The checker.
 #[derive(Debug)]
@@ -23,7 +24,11 @@ impl Checker for Invented {
             Fact::Sent(_, datagram) => {
                 for told in flows_told(datagram) {
                     lifetime(scene, &told, say);
-                    if let Some(lie) = scene.history.lie(scene.host, &told.key, &told.essence) {
+                    if let Some(lie) =
+                        scene
+                            .history
+                            .lie(scene.host, &told.key, &told.essence, Yardstick::STRICT)
+                    {
                         say(format!(
                             "{:?} of {} sent: {lie}",
                             told.kind,
@@ -41,7 +46,9 @@ impl Checker for Invented {
                 }
                 let known = external(scene.here());
                 for key in told.iter().map(|told| told.key) {
-                    let lie = known.get(&key).and_then(|known| scene.lie(&key, known));
+                    let lie = known
+                        .get(&key)
+                        .and_then(|known| scene.lie(scene.others(scene.host), &key, known, true));
                     if let Some(lie) = lie {
                         say(format!("{} in the external cache: {lie}", name(&key)));
                     }
@@ -69,17 +76,18 @@ fn lifetime(scene: &Scene<'_>, told: &FlowTold, say: &mut dyn FnMut(String)) {
 }
 
 fn written(scene: &Scene<'_>, operation: &Operation, say: &mut dyn FnMut(String)) {
-    let key = Key::of(&operation.flow);
     if operation.unheard_of_helper {
-        say(format!("{}: a helper that nobody has", name(&key)));
+        say(format!(
+            "{}: a helper that nobody has",
+            thing(&operation.object)
+        ));
     }
-    if !operation.writes() {
+    let Some(flow) = operation.written() else {
         return;
-    }
-    let essence = Essence::of(&operation.flow, true);
-    let lies = scene.others(scene.host);
-    let lies = lies.map(|other| scene.history.lie_but_status(other, &key, &essence));
-    if let Some(lie) = lies.reduce(|lie, other| lie.and(other)).flatten() {
+    };
+    let key = Key::of(flow);
+    let essence = Essence::of(flow, true);
+    if let Some(lie) = scene.lie(scene.others(scene.host), &key, &essence, false) {
         say(format!("{} written: {lie}", name(&key)));
     }
 }

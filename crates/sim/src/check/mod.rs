@@ -6,8 +6,10 @@
 
 mod bounds;
 mod commit;
+mod comparison;
 mod convergence;
 mod echo;
+mod expectations;
 mod invented;
 mod order;
 mod resurrected;
@@ -52,6 +54,7 @@ impl Checkers {
             Box::new(bounds::Bounds::default()),
             Box::new(commit::Commit::default()),
             Box::new(convergence::Convergence::default()),
+            Box::new(expectations::Expectations::default()),
         ])
     }
 

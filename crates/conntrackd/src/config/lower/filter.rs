@@ -51,10 +51,7 @@ pub fn lower(item: &Item<'_>, filter: &mut Option<Filter>, notes: &mut Notes) {
         states: None,
     });
     filter.place = match block.head {
-        Head::From(word) if word.text == "Kernelspace" => {
-            notes.warn(word.span, WarningKind::KernelFilterInUserSpace);
-            FilterPlace::Kernelspace
-        }
+        Head::From(word) if word.text == "Kernelspace" => FilterPlace::Kernelspace,
         _ => FilterPlace::Userspace,
     };
     for item in &block.items {

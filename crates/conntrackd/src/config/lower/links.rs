@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use flow::filter::Network;
+
 use super::super::ast::{Head, Item};
 use super::super::error::{ErrorKind, Wanted};
 use super::super::grammar::Key;
@@ -104,6 +106,7 @@ struct LinkDraft {
     interface: Option<String>,
     port: Option<u16>,
     socket: SocketOptions,
+    accept_from: Vec<Network>,
 }
 
 impl LinkDraft {
@@ -121,6 +124,7 @@ impl LinkDraft {
                 receive_buffer: None,
                 checksum: true,
             },
+            accept_from: Vec::new(),
         }
     }
 
@@ -152,6 +156,7 @@ impl LinkDraft {
             Key::SndSocketBuffer => self.socket.send_buffer = (number != 0).then_some(number),
             Key::RcvSocketBuffer => self.socket.receive_buffer = (number != 0).then_some(number),
             Key::Checksum => self.socket.checksum = item.is_on(),
+            Key::AcceptFrom => self.accept_from.extend(network(item, notes)),
             _ => {}
         }
     }
@@ -180,6 +185,7 @@ impl LinkDraft {
             port: port?,
             interface: interface?,
             socket: self.socket,
+            accept_from: self.accept_from,
         })
     }
 
@@ -201,6 +207,7 @@ impl LinkDraft {
             port: port?,
             interface: interface?,
             socket: self.socket,
+            accept_from: self.accept_from,
         })
     }
 
@@ -252,6 +259,31 @@ fn address(
         );
     }
     None
+}
+
+/// A host or a network. What is neither is an error: a list that is shorter than it looks would
+/// leave the peer out.
+fn network(item: &Item<'_>, notes: &mut Notes) -> Option<Network> {
+    let word = item.word();
+    let network = match word.text.split_once('/') {
+        None => word.text.parse().ok().map(Network::host),
+        Some((addr, prefix)) => addr
+            .parse()
+            .ok()
+            .zip(prefix.parse().ok())
+            .and_then(|(addr, prefix)| Network::new(addr, prefix)),
+    };
+    if network.is_none() {
+        notes.fault(
+            word.span,
+            ErrorKind::WrongArgument {
+                keyword: item.keyword.text.to_owned(),
+                wanted: Wanted::Address,
+                found: word.text.to_owned(),
+            },
+        );
+    }
+    network
 }
 
 /// What the kernel takes for a name (`dev_valid_name`).

@@ -5,17 +5,21 @@
 //! A flow whose helper is not known here is refused, as is one whose master is missing. A flow ends when
 //! its timeout has run out; until then, reports name what is left of it.
 
+mod expectations;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ctsync::{Instant, Refusal};
 use flow::{
-    Addrs, EventKind, Flow, Helper, L4, Name, NatRange, Origin, PerDir, Ports, ProtoInfo, Status,
-    Tuple,
+    Addrs, Event, EventKind, Flow, Helper, L4, Name, NatRange, Object, Origin, PerDir, Ports,
+    ProtoInfo, Status, Tuple,
 };
 
 use crate::essence::Key;
+use expectations::Expectations;
+pub use expectations::{ExpectChange, ExpectKey, FUNCTIONS};
 
 /// Helpers with which flows are made; the last one has a name too long for the wire.
 pub const HELPERS: [&str; 4] = ["ftp", "sip", "rpc", "netbios-name-svc"];
@@ -30,17 +34,6 @@ pub struct Change {
     /// The flow's identity.
     pub key: Key,
     /// The flow after the change (before it, for destroy).
-    pub flow: Flow<'static>,
-}
-
-/// An event that waits to be read.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    /// New, update or destroy.
-    pub kind: EventKind,
-    /// Who did it.
-    pub origin: Origin,
-    /// What the event says of the flow.
     pub flow: Flow<'static>,
 }
 
@@ -59,9 +52,10 @@ pub struct Kernel {
     /// When each flow ends by itself.
     ends: BTreeMap<Key, Instant>,
     by_end: BTreeSet<(Instant, Key)>,
+    expectations: Expectations,
     /// The time, as of the last look at the clock.
     pub now: Instant,
-    events: VecDeque<Pending>,
+    events: VecDeque<Event<'static>>,
     events_len_max: usize,
     listening: bool,
     overrun: bool,
@@ -81,6 +75,7 @@ impl Kernel {
             replies: BTreeMap::new(),
             ends: BTreeMap::new(),
             by_end: BTreeSet::new(),
+            expectations: Expectations::new(),
             now: Instant(0),
             events: VecDeque::new(),
             events_len_max,
@@ -150,7 +145,9 @@ impl Kernel {
         }
         let flow = self.aged(key, flow);
         self.set_end(*key, None);
-        Some(self.announce(EventKind::Destroy, origin, *key, flow))
+        let change = self.announce(EventKind::Destroy, origin, *key, flow);
+        self.remove_orphans(key);
+        Some(change)
     }
 
     /// `IPCTNL_MSG_CT_NEW` with `NLM_F_CREATE | NLM_F_EXCL`.
@@ -224,7 +221,7 @@ impl Kernel {
     }
 
     /// The oldest unread events, at most `count`.
-    pub fn read_events(&mut self, count: usize) -> Vec<Pending> {
+    pub fn read_events(&mut self, count: usize) -> Vec<Event<'static>> {
         let count = count.min(self.events.len());
         self.events.drain(..count).collect()
     }
@@ -277,9 +274,10 @@ impl Kernel {
         self.generation
     }
 
-    /// When the next flow ends by itself.
+    /// When the next flow or expectation ends by itself.
     pub fn next_end(&self) -> Option<Instant> {
-        self.by_end.first().map(|(at, _)| *at)
+        let flow = self.by_end.first().map(|(at, _)| *at);
+        flow.into_iter().chain(self.expectations.next_end()).min()
     }
 
     /// When a flow ends by itself.
@@ -340,10 +338,18 @@ impl Kernel {
 
     /// Queues an event, or drops it when the queue is full.
     fn enqueue(&mut self, kind: EventKind, origin: Origin, flow: Flow<'static>) {
+        self.report(Event {
+            kind,
+            origin,
+            object: Object::Flow(flow),
+        });
+    }
+
+    fn report(&mut self, event: Event<'static>) {
         if self.listening && self.events.len() >= self.events_len_max {
             self.overrun = true;
         } else if self.listening {
-            self.events.push_back(Pending { kind, origin, flow });
+            self.events.push_back(event);
         }
     }
 

@@ -1,15 +1,22 @@
 //! What a world is like: every fault is an option.
 //!
-//! A scenario is drawn from a seed ([`Scenario::random`]) or named ([`named`]); the seed then decides
-//! the moments, so a named scenario is a family of runs as well.
+//! A scenario is drawn from a seed ([`Scenario::random`]), as a whole or but for what is wished
+//! ([`Wish`]), or named ([`named`]); the seed then decides the moments, so a named scenario is a family
+//! of runs as well.
+
+mod modes;
+mod named;
 
 use std::time::Duration;
 
-use ctsync::{ExternalCache, InternalCache, ModeConfig, Request};
+use ctsync::{ExternalCache, InternalCache, ModeConfig, Request, Tables};
 
 use crate::network::{LinkFaults, Transport};
 use crate::random::{Percent, Random};
 use crate::sabotage::Sabotage;
+
+pub use modes::{ModeName, Wish};
+pub use named::named;
 
 /// Who has traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,29 +134,6 @@ pub struct NodeSettings {
     pub wall_clock: u32,
 }
 
-impl NodeSettings {
-    /// `ResendQueueSize`; without meaning, and as large as can be, in other modes than FT-FW.
-    pub const fn resend_queue_len_max(&self) -> usize {
-        match self.mode {
-            ModeConfig::Ftfw {
-                resend_queue_len_max,
-                ..
-            } => resend_queue_len_max,
-            ModeConfig::Notrack | ModeConfig::Alarm { .. } => usize::MAX,
-        }
-    }
-
-    /// Whether the peer's flows go into the kernel at once.
-    pub fn injects(&self) -> bool {
-        self.external_cache == ExternalCache::Inject
-    }
-
-    /// Whether the kernel's flows are kept in a cache.
-    pub fn keeps(&self) -> bool {
-        self.internal_cache == InternalCache::Keep
-    }
-}
-
 /// The wall clock of the captures.
 const WALL_CLOCK: u32 = 1_795_243_361;
 
@@ -197,6 +181,11 @@ impl Scenario {
 
     /// The world of a seed.
     pub fn random(seed: u64) -> Self {
+        Self::wished(seed, &Wish::ANY)
+    }
+
+    /// The world of a seed, with some of it laid down.
+    pub fn wished(seed: u64, wish: &Wish) -> Self {
         let mut random = Random::fork(seed, "scenario");
         let mut scenario = Self::calm("random");
         scenario.slots = *random.pick(&[4, 20, 60, 150]).unwrap_or(&20);
@@ -215,7 +204,6 @@ impl Scenario {
             .pick(&[Percent(0), Percent(10), Percent(60)])
             .unwrap_or(&Percent(0));
         scenario.link = random_link(&mut random);
-        scenario.incidents = random_incidents(&mut random);
         scenario.event_delay_max = Duration::from_micros(random.between(50, 30_000));
         scenario.events_len_max = *random.pick(&[8, 32, 4_096, 4_096]).unwrap_or(&4_096);
         scenario.dump_interrupted = *random
@@ -226,6 +214,8 @@ impl Scenario {
             scenario.table_len_max = scenario.slots.try_into().unwrap_or(20);
         }
         scenario.node = random_settings(&mut random);
+        modes::choose(&mut scenario, wish, &mut Random::fork(seed, "modes"));
+        scenario.incidents = random_incidents(&mut random, &scenario);
         scenario
     }
 }
@@ -251,23 +241,26 @@ fn random_link(random: &mut Random) -> LinkFaults {
     }
 }
 
-fn random_incidents(random: &mut Random) -> Vec<Incident> {
+fn random_incidents(random: &mut Random, scenario: &Scenario) -> Vec<Incident> {
     let mut incidents = vec![Incident::Burst];
     // Half of the worlds have only faults that the protocol repairs by itself.
     let gentle = [
         Incident::Partition,
+        Incident::Deaf,
         Incident::Block,
+        Incident::Carrier,
+        Incident::Reconnect,
         Incident::Junk,
         Incident::Request(Request::SendBulk),
         Incident::Request(Request::RequestBulk),
-        Incident::Request(Request::ResyncKernel),
+        Incident::Request(Request::ResyncKernel(Tables::All)),
     ];
     let harsh = [
         Incident::Restart,
         Incident::Reboot,
         Incident::Failover,
         Incident::Failover,
-        Incident::Request(Request::FlushKernel),
+        Incident::Request(Request::FlushKernel(Tables::All)),
         Incident::Request(Request::FlushInternal),
         Incident::Request(Request::FlushExternal),
         Incident::Request(Request::FlushCaches),
@@ -277,6 +270,7 @@ fn random_incidents(random: &mut Random) -> Vec<Incident> {
     if random.chance(Percent(50)) {
         incidents.extend(harsh.into_iter().filter(|_| random.chance(Percent(35))));
     }
+    incidents.retain(|incident| scenario.can_befall(*incident));
     incidents
 }
 
@@ -313,104 +307,4 @@ fn random_settings(random: &mut Random) -> NodeSettings {
             .pick(&[WALL_CLOCK, u32::MAX - 300])
             .unwrap_or(&WALL_CLOCK),
     }
-}
-
-/// The named scenarios.
-pub fn named() -> Vec<Scenario> {
-    vec![
-        Scenario::calm("calm"),
-        lossy("lossy-10", 10),
-        lossy("lossy-30", 30),
-        Scenario {
-            link: LinkFaults {
-                reordering: Percent(10),
-                duplication: Percent(10),
-                hold: Duration::from_millis(30),
-                ..LinkFaults::NONE
-            },
-            ..Scenario::calm("reordering")
-        },
-        with("partition", &[Incident::Partition, Incident::Burst]),
-        with("channel-blocked", &[Incident::Block, Incident::Burst]),
-        with("restart-under-load", &[Incident::Restart, Incident::Burst]),
-        Scenario {
-            link: lossy("", 10).link,
-            ..with(
-                "restart-lossy",
-                &[Incident::Restart, Incident::Reboot, Incident::Burst],
-            )
-        },
-        with("failover", &[Incident::Failover]),
-        Scenario {
-            link: lossy("", 10).link,
-            helper_missing: true,
-            ..with("failover-lossy", &[Incident::Failover, Incident::Partition])
-        },
-        with("forged-numbers", &[Incident::Forgery, Incident::Burst]),
-        with("junk", &[Incident::Junk, Incident::Burst]),
-        Scenario {
-            events_len_max: 16,
-            event_delay_max: Duration::from_millis(50),
-            dump_interrupted: Percent(30),
-            ..with("overrun", &[Incident::Burst])
-        },
-        Scenario {
-            incident_pause_max: Duration::from_millis(100),
-            pause_max: Duration::from_millis(1),
-            ..with(
-                "bulk-while-destroying",
-                &[Incident::Request(Request::SendBulk)],
-            )
-        },
-        Scenario {
-            preloaded: 50,
-            incident_pause_max: Duration::from_millis(200),
-            ..with("resync-storm", &[Incident::Request(Request::RequestBulk)])
-        },
-        Scenario {
-            traffic: Traffic::Everyone,
-            link: lossy("", 10).link,
-            ..with("both-primary", &[Incident::Burst, Incident::Partition])
-        },
-        tight("resend-queue-overflow"),
-        Scenario {
-            slots: 3,
-            pause_max: Duration::from_millis(2),
-            link: lossy("", 5).link,
-            ..Scenario::calm("port-reuse")
-        },
-        Scenario {
-            node: NodeSettings {
-                wall_clock: u32::MAX - 200,
-                ..Scenario::calm("").node
-            },
-            ..lossy("sequence-wrap", 10)
-        },
-    ]
-}
-
-fn with(name: &'static str, incidents: &[Incident]) -> Scenario {
-    Scenario {
-        incidents: incidents.to_vec(),
-        ..Scenario::calm(name)
-    }
-}
-
-fn lossy(name: &'static str, percent: u8) -> Scenario {
-    Scenario {
-        link: LinkFaults {
-            loss: Percent(percent),
-            ..LinkFaults::NONE
-        },
-        ..Scenario::calm(name)
-    }
-}
-
-fn tight(name: &'static str) -> Scenario {
-    let mut scenario = with(name, &[Incident::Partition, Incident::Burst]);
-    scenario.node.mode = ModeConfig::Ftfw {
-        resend_queue_len_max: 4,
-        ack_window: 2,
-    };
-    scenario
 }
