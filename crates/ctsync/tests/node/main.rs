@@ -11,6 +11,7 @@ mod basics;
 mod commit;
 mod common;
 mod convergence;
+mod counters;
 mod exchange;
 mod ftfw_traces;
 mod kernel_resync;
