@@ -15,10 +15,11 @@ use flow::{
 };
 
 use crate::cache::entry::{Entry, Present};
+use crate::lifetime::default_lifetime;
 use crate::time::Instant;
 use crate::wire::{FlowMessage, HelperName, IcmpParts, NatParts, TupleParts};
 
-/// Life in seconds of a committed flow whose timeout is unknown or has run out meanwhile.
+/// Life in seconds of a committed flow whose timeout has run out meanwhile.
 const TIMEOUT_FALLBACK: u32 = 60;
 
 /// Settings that decide what travels.
@@ -334,6 +335,19 @@ impl Entry {
         flow
     }
 
+    /// What the kernel's flow is to be changed to. What a flow keeps for its life is left out, and
+    /// so is what the peer did not tell.
+    pub(crate) fn updated_flow(&self, presence: Presence, now: Instant) -> Flow<'_> {
+        let mut flow = self.committed_flow(presence, now);
+        let translated = Status::SRC_NAT | Status::DST_NAT;
+        let done = Status::SRC_NAT_DONE | Status::DST_NAT_DONE;
+        flow.status = flow.status.map(|it| it.without(translated | done));
+        flow.timeout = flow.timeout.filter(|_| self.timeout().is_some());
+        (flow.reply, flow.nat_src, flow.nat_dst) = (None, None, None);
+        (flow.helper, flow.master) = (None, None);
+        flow
+    }
+
     /// The names by which the kernel finds the flow, for a deletion.
     pub(crate) fn deleted_flow(orig: Tuple, zone: Zone) -> Flow<'static> {
         let mut flow = Flow::new(orig);
@@ -345,10 +359,14 @@ impl Entry {
         if let Some(timeout) = presence.commit_timeout {
             return u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         }
-        // A flow written with none left would end at once; the kernel says 0 in a flow's last second.
-        let Some(timeout) = self.timeout().filter(|timeout| *timeout > 0) else {
-            return TIMEOUT_FALLBACK;
+        let Some(timeout) = self.timeout() else {
+            let status = self.status().unwrap_or_default();
+            return default_lifetime(self.protocol(), self.state(), status);
         };
+        // A flow written with none left would end at once; the kernel says 0 in a flow's last second.
+        if timeout == 0 {
+            return TIMEOUT_FALLBACK;
+        }
         match timeout.checked_sub(self.age(now)) {
             None => TIMEOUT_FALLBACK,
             Some(0) => timeout,

@@ -156,6 +156,13 @@ pub enum Input<'a> {
     ChannelUp(ChannelId),
     /// The link's interface does not work.
     ChannelDown(ChannelId),
+    /// The link's MTU is another one than at the start.
+    ChannelSize {
+        /// The link.
+        channel: ChannelId,
+        /// Largest datagram payload from now on.
+        payload_len_max: usize,
+    },
     /// The caller's clock has reached [`Node::timeout`](crate::Node::timeout).
     Timeout,
 }

@@ -52,6 +52,18 @@ counters! {
     ExternalExpectationsUpdated,
     /// Expectations of the external cache that ended or were flushed.
     ExternalExpectationsDestroyed,
+    /// Flows of the peer created in the kernel as they were told.
+    InjectCreated,
+    /// Flows of the peer that could not be.
+    InjectCreateFailed,
+    /// Flows of the peer changed in the kernel as they were told.
+    InjectUpdated,
+    /// Flows of the peer that could not be.
+    InjectUpdateFailed,
+    /// Flows of the peer deleted from the kernel as they were told.
+    InjectDestroyed,
+    /// Flows of the peer that could not be.
+    InjectDestroyFailed,
     /// Bytes of ended flows ("traffic processed").
     TrafficBytes,
     /// Packets of ended flows.
@@ -98,6 +110,8 @@ counters! {
     ResendNoSpace,
     /// Ends of flows that the peer could not be told: too many waited for it.
     DestroysForgotten,
+    /// Times another dedicated link was used from then on.
+    ChannelSwitches,
     /// Times the kernel dropped events for us.
     Overruns,
     /// Times the kernel's table was read again.
@@ -175,6 +189,8 @@ pub struct Gauges {
     pub resend_queue_len_max: usize,
     /// Control messages in both queues ("allocated queue nodes").
     pub control_len: usize,
+    /// Flows of the peer on their way into the kernel, without an external cache.
+    pub injecting_len: usize,
     /// Flows that fell out of the resend queue and wait to be sent again.
     pub given_up_len: usize,
 }

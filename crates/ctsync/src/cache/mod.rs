@@ -8,6 +8,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod expectation;
+pub(crate) mod expiry;
 pub(crate) mod external;
 mod extra;
 pub(crate) mod hash;

@@ -13,6 +13,7 @@ use super::hash::HashKey;
 use super::kept::Kept;
 use super::key::Key;
 use super::masters::Masters;
+use super::ours::Name;
 use super::table::Slot;
 use super::zones::Zones;
 use crate::stats::Stats;
@@ -96,6 +97,36 @@ impl Theirs {
             }
         }
         stored
+    }
+
+    /// The flow that a message tells of.
+    pub(crate) fn flow_of(&self, message: &FlowMessage<'_>) -> Option<Slot> {
+        self.flows.table.find(&Entry::key_of_message(message))
+    }
+
+    /// The expectation that a message tells of.
+    pub(crate) fn expectation_of(&self, message: &ExpectMessage<'_>) -> Option<Slot> {
+        self.expectations
+            .table
+            .find(&Expected::key_of_message(message))
+    }
+
+    /// When the peer told of an entry last, to the second.
+    pub(crate) fn updated(&self, name: Name) -> Option<Instant> {
+        match name {
+            Name::Flow(slot) => self.flows.table.get(slot).map(Entry::updated),
+            Name::Expectation(slot) => self.expectations.table.get(slot).map(Expected::updated),
+        }
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn forget(&mut self, name: Name, stats: &mut Stats) {
+        match name {
+            Name::Flow(slot) => {
+                self.flows.remove(slot, stats);
+            }
+            Name::Expectation(slot) => self.forget_expectation(slot, stats),
+        }
     }
 
     /// Takes an expectation out.

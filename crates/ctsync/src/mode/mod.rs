@@ -308,6 +308,14 @@ impl Mode {
         }
     }
 
+    /// Another link is used from now on: what was sent on the one before may be lost.
+    pub(crate) fn on_channel_switch(&mut self, ours: &mut Ours, now: Instant) {
+        match self {
+            Self::Ftfw(it) => it.sender.on_channel_switch(ours, now),
+            Self::Notrack(_) | Self::Alarm(_) => {}
+        }
+    }
+
     /// Whether something waits to be sent.
     pub(crate) fn has_messages(&self) -> bool {
         let passed_on = match self {

@@ -7,9 +7,11 @@
 use core::time::Duration;
 
 use super::{Action, Node};
+use crate::cache::expiry::Expiry;
 use crate::cache::ours::Walk;
 use crate::commit::Next;
-use crate::input::{DumpReason, OpId, Tables};
+use crate::inject::{Injector, Step as Injection};
+use crate::input::{DumpReason, OpId, Refusal, Tables};
 use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
 use crate::time::Instant;
@@ -85,12 +87,15 @@ impl Node {
         self.step_sweep();
         self.step_bulk();
         self.mode.requeue(&mut self.ours, self.now);
+        if let Some(expiry) = &mut self.expiry {
+            expiry.step(&mut self.theirs, self.now, &mut self.stats);
+        }
         true
     }
 
     /// Whether something is left to be done that needs no further input.
     pub(super) fn has_work(&self) -> bool {
-        let sends = !self.blocked && self.mode.has_messages();
+        let sends = self.channels.can_send() && self.mode.has_messages();
         let bulk_runs = self.bulk.is_some() && !self.bulk_waits();
         let commit_runs = self
             .commit
@@ -100,13 +105,20 @@ impl Node {
             || sends
             || bulk_runs
             || commit_runs
+            || self.injector.as_ref().is_some_and(Injector::can_go_on)
             || self.sweep.is_some()
             || self.requeue_at().is_some_and(|at| at <= self.now)
+            || self.expiry_at().is_some_and(|at| at <= self.now)
     }
 
     /// When entries may be queued that nobody has touched.
     pub(super) fn requeue_at(&self) -> Option<Instant> {
         self.mode.requeue_at(&self.ours)
+    }
+
+    /// When an entry of the peer may be forgotten.
+    pub(super) fn expiry_at(&self) -> Option<Instant> {
+        self.expiry.as_ref().and_then(Expiry::next)
     }
 
     /// The peer wants a bulk. It gets one a second at most, however often it asks.
@@ -244,6 +256,28 @@ impl Node {
         Some(next)
     }
 
+    /// The next operation of an injection, if this round still has room for it.
+    pub(super) fn next_injection(&mut self) -> Option<(OpId, Injection)> {
+        let injector = self.injector.as_mut()?;
+        if self.budget.ops == 0 {
+            return None;
+        }
+        let op = self.next_op;
+        let step = injector.next(op)?;
+        self.budget.ops -= 1;
+        self.next_op = OpId(op.0.wrapping_add(1));
+        Some((op, step))
+    }
+
+    pub(super) fn on_op_refused(&mut self, op: OpId, refusal: Refusal) {
+        if let Some(injector) = &mut self.injector {
+            injector.on_refused(op, refusal);
+        }
+        if let Some(commit) = &mut self.commit {
+            commit.on_refused(op, refusal);
+        }
+    }
+
     pub(super) fn end_commit(&mut self, report: CommitReport) {
         if let Some(commit) = self.commit.take() {
             self.actions
@@ -252,6 +286,9 @@ impl Node {
     }
 
     pub(super) fn on_ops_done(&mut self, through: OpId) {
+        if let Some(injector) = &mut self.injector {
+            injector.on_done(through, &mut self.stats);
+        }
         let Some(mut commit) = self.commit.take() else {
             return;
         };

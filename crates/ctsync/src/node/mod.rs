@@ -10,6 +10,7 @@
 //! cache ([`receive`]); a commit writes that one into the kernel. [`requests`] are what clients ask
 //! for, [`jobs`] what takes more than one round, [`timers`] what happens by itself.
 
+mod channels;
 mod events;
 mod expectations;
 mod jobs;
@@ -20,13 +21,17 @@ mod timers;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use flow::Object;
+
+use crate::cache::expiry::Expiry;
 use crate::cache::ours::Ours;
 use crate::cache::theirs::Theirs;
 use crate::cache::{ExpectationsView, HashKey, View};
 use crate::commit::{Commit, Next, Refused};
-use crate::config::{Config, InternalCache, ModeConfig};
+use crate::config::{Config, ExternalCache, InternalCache, ModeConfig};
 use crate::convert::Presence;
-use crate::input::{ChannelId, ClientId, DumpReason, Input, OpId, Tables};
+use crate::inject::{Injector, Refused as InjectRefused};
+use crate::input::{ClientId, DumpReason, Input, OpId, Tables};
 use crate::mode::outbox::Building;
 use crate::mode::peers::Source;
 use crate::mode::{ALIVE_INTERVAL, Mode};
@@ -35,6 +40,7 @@ use crate::queue::{Item, ResendQueue};
 use crate::seq::Seq;
 use crate::stats::{Counter, Gauges, Stats};
 use crate::time::Instant;
+use channels::Channels;
 use jobs::{Bulk, Reading, Sweep};
 use timers::{Full, Timers};
 
@@ -100,9 +106,13 @@ pub struct Node {
     notices: Vec<Notice>,
     actions: VecDeque<Action>,
     datagram: Vec<u8>,
-    blocked: bool,
+    channels: Channels,
     next_op: OpId,
     commit: Option<Commit>,
+    expiry: Option<Expiry>,
+    injector: Option<Injector>,
+    /// What is being told of it.
+    inject_refused: Option<InjectRefused>,
     bulk: Option<Bulk>,
     reading: Option<Reading>,
     sweep: Option<Sweep>,
@@ -138,9 +148,18 @@ impl Node {
             notices: Vec::new(),
             actions: VecDeque::new(),
             datagram: Vec::new(),
-            blocked: false,
+            channels: Channels::new(&config, now),
             next_op: OpId(0),
             commit: None,
+            expiry: match config.mode {
+                ModeConfig::Alarm { cache_timeout, .. } => Some(Expiry::new(cache_timeout, now)),
+                ModeConfig::Ftfw { .. } | ModeConfig::Notrack => None,
+            },
+            injector: match config.external_cache {
+                ExternalCache::Keep => None,
+                ExternalCache::Inject => Some(Injector::new(hash_key, len_max)),
+            },
+            inject_refused: None,
             bulk: None,
             reading: None,
             sweep: None,
@@ -172,15 +191,17 @@ impl Node {
                 bytes,
             } => self.on_datagram(Source { channel, peer }, bytes),
             Input::Request(request) => self.on_request(request),
-            Input::OpRefused { op, refusal } => {
-                if let Some(commit) = &mut self.commit {
-                    commit.on_refused(op, refusal);
-                }
-            }
+            Input::OpRefused { op, refusal } => self.on_op_refused(op, refusal),
             Input::OpsDone { through } => self.on_ops_done(through),
-            Input::ChannelBlocked(channel) => self.set_blocked(channel, true),
-            Input::ChannelReady(channel) => self.set_blocked(channel, false),
-            Input::ChannelUp(_) | Input::ChannelDown(_) | Input::Timeout => {}
+            Input::ChannelBlocked(channel) => self.channels.set_blocked(channel, true, self.now),
+            Input::ChannelReady(channel) => self.channels.set_blocked(channel, false, self.now),
+            Input::ChannelUp(channel) => self.on_channel_state(channel, true),
+            Input::ChannelDown(channel) => self.on_channel_state(channel, false),
+            Input::ChannelSize {
+                channel,
+                payload_len_max,
+            } => self.channels.set_size(channel, payload_len_max),
+            Input::Timeout => {}
         }
         self.run_timers();
     }
@@ -205,6 +226,19 @@ impl Node {
                     channel: self.channel(),
                     bytes: &self.datagram,
                 });
+            }
+            if let Some(refused) = self.injector.as_mut().and_then(Injector::next_refused) {
+                let refused = self.inject_refused.insert(refused);
+                return Some(Output::InjectRefused {
+                    object: Object::Flow(refused.flow()),
+                    injection: refused.injection,
+                    refusal: refused.refusal,
+                });
+            }
+            if let Some((op, step)) = self.next_injection() {
+                let injector = self.injector.as_ref()?;
+                let action = injector.kernel_op(step, self.presence, self.now)?;
+                return Some(Output::Kernel { op, action });
             }
             match self.next_commit_step() {
                 Some(Next::Op(op, step)) => {
@@ -255,6 +289,7 @@ impl Node {
             resend_queue_len: resend.map_or(0, ResendQueue::len),
             resend_queue_len_max: resend.map_or(0, ResendQueue::len_max),
             control_len: queue.control_len() + resend_controls,
+            injecting_len: self.injector.as_ref().map_or(0, Injector::len),
             given_up_len: self.ours.given_up(),
         }
     }
@@ -297,13 +332,13 @@ impl Node {
     /// Builds the next datagram, if there is something to send.
     fn fill_datagram(&mut self) -> bool {
         self.datagram.clear();
-        if self.blocked || self.budget.datagrams == 0 {
+        if !self.channels.can_send() || self.budget.datagrams == 0 {
             return false;
         }
         let building = Building {
             now: self.now,
             presence: self.presence,
-            len_max: self.payload_len_max(),
+            len_max: self.channels.payload_len_max(),
         };
         let (ours, stats) = (&mut self.ours, &mut self.stats);
         let before = stats.get(Counter::ResendNoSpace);
@@ -332,25 +367,5 @@ impl Node {
             self.notice(notice);
         }
         self.notices = notices;
-    }
-
-    fn set_blocked(&mut self, channel: ChannelId, blocked: bool) {
-        if channel == self.channel() {
-            self.blocked = blocked;
-        }
-    }
-
-    /// The link in use: the first one.
-    #[expect(
-        clippy::unused_self,
-        reason = "several links come with a later version"
-    )]
-    pub const fn channel(&self) -> ChannelId {
-        ChannelId(0)
-    }
-
-    fn payload_len_max(&self) -> usize {
-        let channel = self.config.channels.first();
-        channel.map_or(0, |channel| channel.payload_len_max)
     }
 }

@@ -11,6 +11,7 @@ use super::timers::Full;
 use crate::cache::entry::Entry;
 use crate::cache::expectation::Expected;
 use crate::cache::kept::Kept;
+use crate::cache::ours::Name;
 use crate::cache::table::Identity;
 use crate::mode::peers::Source;
 use crate::mode::{Scene, Signals, Verdict};
@@ -46,7 +47,11 @@ impl Node {
         if signals.gap {
             self.note_gap();
         }
-        match verdict? {
+        let verdict = verdict?;
+        if verdict != Verdict::Dropped {
+            self.on_heard_on(source);
+        }
+        match verdict {
             Verdict::Dropped | Verdict::Handled => Ok(()),
             Verdict::BulkWanted => {
                 self.notice(Notice::ResyncRequestedByPeer);
@@ -86,13 +91,28 @@ impl Node {
         if !self.theirs.on_expectation(kind, message, now, stats) {
             self.notice_full(Full::External);
         }
+        if let Some(expiry) = &mut self.expiry {
+            let slot = self.theirs.expectation_of(message);
+            if let Some(slot) = slot {
+                expiry.note_kept(Name::Expectation(slot), now);
+            }
+        }
     }
 
     fn on_peer_flow(&mut self, kind: EventKind, flow: &FlowMessage<'_>) {
         self.note_flows();
-        let stored = self.theirs.on_flow(kind, flow, self.now, &mut self.stats);
+        let (now, stats) = (self.now, &mut self.stats);
+        let stored = match &mut self.injector {
+            Some(injector) => injector.on_flow(kind, flow, now, stats),
+            None => self.theirs.on_flow(kind, flow, now, stats),
+        };
         if !stored {
             self.notice_full(Full::External);
+        }
+        if let Some(expiry) = &mut self.expiry {
+            if let Some(slot) = self.theirs.flow_of(flow) {
+                expiry.note_kept(Name::Flow(slot), now);
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ impl Node {
     pub(super) fn next_timer(&self) -> Option<Instant> {
         [
             Some(self.timers.alive_at).filter(|_| self.mode.gives_signs_of_life()),
-            self.mode.ack_at().filter(|_| !self.blocked),
+            self.mode.ack_at().filter(|_| self.channels.can_send()),
             self.mode.next_timer(),
             self.timers.poll_at,
             self.timers.resync_at,
@@ -105,6 +105,8 @@ impl Node {
             self.timers.startup_resync.map(|it| it.at),
             self.silent_at(),
             self.requeue_at(),
+            self.expiry_at(),
+            self.channels.next_timer(self.mode.gives_signs_of_life()),
             self.timers
                 .peer_bulk_at
                 .filter(|_| self.timers.peer_bulk_wanted),
@@ -121,7 +123,7 @@ impl Node {
         if self.timers.alive_at <= now {
             self.on_alive_due();
         }
-        if !self.blocked && due(self.mode.ack_at()) {
+        if self.channels.can_send() && due(self.mode.ack_at()) {
             self.mode.acknowledge(&mut self.stats);
         }
         if due(self.mode.next_timer()) {
@@ -131,6 +133,7 @@ impl Node {
             self.timers.poll_at = self.config.poll.map(|poll| now + poll);
             self.poll_kernel();
         }
+        self.check_channels();
         if due(self.timers.resync_at) {
             self.timers.resync_at = None;
             self.read_kernel(DumpReason::Overrun, self.tables());
@@ -196,7 +199,7 @@ impl Node {
     /// blocked gets neither, nor one that has messages waiting.
     fn on_alive_due(&mut self) {
         self.timers.alive_at = self.now + ALIVE_INTERVAL;
-        if self.blocked || self.mode.has_messages() {
+        if !self.channels.can_send() || self.mode.has_messages() {
             return;
         }
         self.mode.on_silence(&mut self.stats);

@@ -1,8 +1,10 @@
 //! What a node asks for, and what a scripted peer says.
 
 use ctsync::wire::{Control, Flags, FlowMessage, HelperName, Kind, SeqRange, TupleParts, split};
-use ctsync::{Cursor, DumpReason, Input, Instant, KernelOp, Node, Notice, OpId, Output, Seq, View};
-use flow::{EventKind, Flow, Tuple};
+use ctsync::{
+    Cursor, DumpReason, Injection, Input, Instant, KernelOp, Node, Notice, OpId, Output, Seq, View,
+};
+use flow::{EventKind, Flow, ProtoInfo, Tuple};
 
 /// An operation that the node asked for, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +34,10 @@ pub struct Outcome {
     pub dumps: Vec<DumpReason>,
     /// Whether the kernel's table is to be flushed.
     pub flush: bool,
-    /// How many flows could not be committed or injected.
+    /// How many flows could not be committed.
     pub refused: usize,
+    /// How far flows had got that could not be injected.
+    pub injections: Vec<Injection>,
     /// Ended commits.
     pub commits: Vec<ctsync::CommitReport>,
 }
@@ -57,7 +61,8 @@ pub fn drain(node: &mut Node) -> Outcome {
             Output::Dump(reason, _) => outcome.dumps.push(reason),
             Output::FlushKernel(_) => outcome.flush = true,
             Output::CommitDone { report, .. } => outcome.commits.push(report),
-            Output::CommitRefused { .. } | Output::InjectRefused { .. } => outcome.refused += 1,
+            Output::CommitRefused { .. } => outcome.refused += 1,
+            Output::InjectRefused { injection, .. } => outcome.injections.push(injection),
             Output::Notice(notice) => outcome.notices.push(notice),
         }
     }
@@ -76,6 +81,7 @@ pub fn settle(node: &mut Node, now: Instant) -> Outcome {
         all.dumps.extend(more.dumps);
         all.flush |= more.flush;
         all.refused += more.refused;
+        all.injections.extend(more.injections);
         all.commits.extend(more.commits);
     }
     all
@@ -99,6 +105,10 @@ pub fn told(kind: EventKind, greeting: Flags, seq: u32, flow: &Flow<'_>) -> Vec<
     message.status = flow.status;
     message.timeout = flow.timeout;
     message.mark = flow.mark;
+    message.tcp_state = flow.protoinfo.as_ref().and_then(|it| match it {
+        ProtoInfo::Tcp(tcp) => tcp.state,
+        _ => None,
+    });
     message.master = flow
         .master
         .as_ref()

@@ -6,16 +6,21 @@
     reason = "a test may fail by panic"
 )]
 
+mod alarm;
 #[path = "../basics/mod.rs"]
 mod basics;
+mod channels;
 mod commit;
 mod common;
 mod convergence;
 mod counters;
 mod exchange;
 mod ftfw_traces;
+mod injection;
 mod kernel_resync;
 mod node_vectors;
+mod notrack;
+mod polling;
 mod property;
 mod recovery;
 mod traffic;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::basics::{at, config, deliver, started};
 use crate::common::{said, settle};
 use ctsync::wire::{Control, Flags};
-use ctsync::{Counter, Node};
+use ctsync::{Config, Counter, ModeConfig, Node};
 use serde_json::Value;
 
 const COUNTERS: [(Counter, &str); 9] = [
@@ -30,13 +30,24 @@ const STRICTER_THAN_STOCK: [&str; 4] = [
 
 #[test]
 fn each_datagram_is_counted_as_stock_counts_it() {
+    for (name, mode) in [
+        ("FTFW", ModeConfig::FTFW),
+        ("NOTRACK", ModeConfig::Notrack),
+        ("ALARM", ModeConfig::ALARM),
+    ] {
+        check(name, mode);
+    }
+}
+
+fn check(mode_name: &str, mode: ModeConfig) {
     let file: Value = serde_json::from_str(include_str!("../vectors/parser-vectors.json")).unwrap();
     for vector in file["vectors"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();
         let hex = vector["datagram_hex"].as_str().unwrap();
         let digit = |place: usize| u8::from_str_radix(&hex[place..place + 2], 16).unwrap();
         let datagram: Vec<u8> = (0..hex.len()).step_by(2).map(digit).collect();
-        let mut node = started(config(), at(0));
+        let config = Config { mode, ..config() };
+        let mut node = started(config, at(0));
         // The recorded daemon had just been given the message before.
         deliver(&mut node, at(0), &said(Control::Alive, Flags::NONE, 0));
         let before = counters(&node);
@@ -50,9 +61,9 @@ fn each_datagram_is_counted_as_stock_counts_it() {
         let wanted = if STRICTER_THAN_STOCK.contains(&name) {
             BTreeMap::from([("Malformed messages", 1), ("Malformed payload", 1)])
         } else {
-            stock(&vector["counters"]["FTFW"])
+            stock(&vector["counters"][mode_name])
         };
-        assert_eq!(moved, wanted, "{name}");
+        assert_eq!(moved, wanted, "{mode_name}: {name}");
     }
 }
 

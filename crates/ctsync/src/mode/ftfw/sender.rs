@@ -74,6 +74,8 @@ pub(crate) struct Sender {
     pub(super) resync: Resync,
     /// When what was unacknowledged was sent again because the peer greeted.
     greeted_at: Option<Instant>,
+    /// When it was because another link was used.
+    switched_at: Option<Instant>,
 }
 
 impl Sender {
@@ -88,6 +90,7 @@ impl Sender {
             repair: Repair::new(),
             resync: Resync::Idle,
             greeted_at: None,
+            switched_at: None,
         }
     }
 
@@ -169,6 +172,21 @@ impl Sender {
                 Item::Control(control) if !worth_keeping(&control) => {}
                 Item::Control(_) | Item::Entry(_) => self.requeue(ours, item),
             }
+        }
+        self.stale = None;
+    }
+
+    /// Another link is used: what is unacknowledged may have got lost on the one before. Where links
+    /// change all the time it is left to the peer to ask.
+    pub(crate) fn on_channel_switch(&mut self, ours: &mut Ours, now: Instant) {
+        let recent = |at: Instant| now.since(at) < DATAGRAM_LIFE_MAX;
+        if self.switched_at.is_some_and(recent) {
+            return;
+        }
+        self.switched_at = Some(now);
+        let mut walk = self.resend.all();
+        while let Some(item) = self.resend.take_next(&mut walk) {
+            self.requeue(ours, item);
         }
         self.stale = None;
     }
