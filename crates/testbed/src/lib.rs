@@ -59,7 +59,9 @@ pub use setup::{IpVersion, Mode, Setup, Transport};
 pub use statistics::{CacheStatistics, Statistics};
 pub use sweep::{remove_kept, sweep};
 pub use table_limit::TableLimit;
-pub use topology::{FailoverPair, Firewall, Plan, Replication, Roles, Rules, SyncPair};
+pub use topology::{
+    Cluster, ClusterNode, FailoverPair, Firewall, Plan, Replication, Roles, Rules, SyncPair,
+};
 pub use traffic::{
     Downloads, EchoServer, HeldConnections, Spray, Stall, SteadyTalker, Survivors, Tally, Visit,
     Visitors,

@@ -20,6 +20,14 @@ pub(super) mod active_active {
     pub const GROUPS: &str = include_str!("../../../../examples/active-active/groups");
 }
 
+pub(super) mod multi_primary {
+    pub const CONNTRACKD: &str = include_str!("../../../../examples/multi-primary/conntrackd.conf");
+    pub const KEEPALIVED: &str = include_str!("../../../../examples/multi-primary/keepalived.conf");
+    pub const NFTABLES: &str = include_str!("../../../../examples/multi-primary/nftables.conf");
+    pub const SHARE: &str = include_str!("../../../../examples/multi-primary/share.sh");
+    pub const SYSCTL: &str = include_str!("../../../../examples/multi-primary/sysctl.conf");
+}
+
 const FTFW_UDP: &str = include_str!("../../../../examples/conntrackd/ftfw-udp.conf");
 const NOTRACK_TCP: &str = include_str!("../../../../examples/conntrackd/notrack-tcp.conf");
 const ALARM_MULTICAST: &str = include_str!("../../../../examples/conntrackd/alarm-multicast.conf");

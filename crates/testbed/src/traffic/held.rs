@@ -4,10 +4,12 @@
 //! a text of its own, and an echo of an earlier question does not count.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketType};
 
 use super::echo::allow_many_files;
 use crate::{Error, Namespace, Result, interrupted};
@@ -17,6 +19,9 @@ const SLICE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
 };
+
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Open connections to an echo server.
 #[derive(Debug)]
@@ -62,9 +67,32 @@ impl Survivors {
 impl HeldConnections {
     /// Opens `count` connections to `server`, from inside the namespace.
     pub fn open(namespace: &Namespace, server: SocketAddr, count: usize) -> Result<Self> {
+        let connect = |_| TcpStream::connect_timeout(&server, CONNECT_TIMEOUT);
+        Self::open_with(namespace, server, count, connect)
+    }
+
+    /// The same from many addresses of one client, in turn.
+    pub fn open_from(
+        namespace: &Namespace,
+        sources: &[Ipv4Addr],
+        server: SocketAddr,
+        count: usize,
+    ) -> Result<Self> {
+        Self::open_with(namespace, server, count, |number| {
+            let source = sources.get(number % sources.len().max(1));
+            connect_from(*source.unwrap_or(&Ipv4Addr::UNSPECIFIED), server)
+        })
+    }
+
+    fn open_with(
+        namespace: &Namespace,
+        server: SocketAddr,
+        count: usize,
+        connect: impl Fn(usize) -> io::Result<TcpStream> + Send + Sync,
+    ) -> Result<Self> {
         allow_many_files()?;
-        let connect = || -> io::Result<Held> {
-            let stream = TcpStream::connect_timeout(&server, Duration::from_secs(5))?;
+        let hold = |number| -> io::Result<Held> {
+            let stream = connect(number)?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             Ok(Held {
@@ -75,11 +103,7 @@ impl HeldConnections {
             })
         };
         let held = namespace
-            .enter(|| {
-                (0..count)
-                    .map(|_| connect())
-                    .collect::<io::Result<Vec<_>>>()
-            })?
+            .enter(|| (0..count).map(hold).collect::<io::Result<Vec<_>>>())?
             .map_err(Error::io(format!(
                 "opening {count} connections to {server}"
             )))?;
@@ -150,6 +174,16 @@ impl Held {
         let sent = self.fate != Fate::Dead && self.stream.write_all(&self.question).is_ok();
         self.fate = if sent { Fate::Waiting } else { Fate::Dead };
     }
+}
+
+/// Connects from an address of one's own; the library cannot.
+fn connect_from(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
+    rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+    rustix::net::connect(&socket, &server)?;
+    set_socket_timeout(&socket, Timeout::Send, None)?;
+    Ok(TcpStream::from(socket))
 }
 
 /// Reads more of the answer. A late answer to an earlier question may stand before it.
