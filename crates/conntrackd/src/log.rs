@@ -11,9 +11,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -134,7 +133,7 @@ impl Log {
             Some(path) => Some((path.to_owned(), open(path)?)),
             None => None,
         };
-        self.syslog = facility.map(|facility| Syslog::new(IDENT, facility.into()));
+        self.syslog = facility.map(syslog);
         Ok(())
     }
 
@@ -242,17 +241,7 @@ impl Log {
 
     /// Local time as `ctime` writes it.
     fn date(&self) -> String {
-        let time = LocalTime::new((self.wall)());
-        format!(
-            "{} {} {:2} {:02}:{:02}:{:02} {}",
-            time.weekday_name(),
-            time.month_name(),
-            time.day,
-            time.hour,
-            time.minute,
-            time.second,
-            time.year
-        )
+        date((self.wall)())
     }
 
     /// Writes to terminal and file. One write per line keeps lines of two processes apart, and
@@ -272,16 +261,32 @@ impl Log {
     }
 }
 
-fn open(path: &Path) -> Result<File, OpenError> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| OpenError {
-            path: path.to_owned(),
-            error,
-        })
+/// Opens a log file, or makes it.
+pub fn open(path: &Path) -> Result<File, OpenError> {
+    linux::file::append(path).map_err(|error| OpenError {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// A way to the system's log.
+pub fn syslog(facility: Facility) -> Syslog {
+    Syslog::new(IDENT, facility.into())
+}
+
+/// Local time as `ctime` writes it, for seconds since 1970.
+pub fn date(wall: Duration) -> String {
+    let time = LocalTime::new(wall);
+    format!(
+        "{} {} {:2} {:02}:{:02}:{:02} {}",
+        time.weekday_name(),
+        time.month_name(),
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
+        time.year
+    )
 }
 
 impl From<Facility> for linux::syslog::Facility {

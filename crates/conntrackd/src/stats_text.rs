@@ -210,15 +210,21 @@ pub fn general(
     for cache in caches {
         out.cache_summary(cache);
     }
-    let Traffic { bytes, packets } = traffic;
-    out.line(format_args!("traffic processed:"));
-    out.line(format_args!("{bytes:>20} Bytes      {packets:>20} Pckts\n"));
+    out.traffic(traffic);
     out.active_link(link);
     let (malformed, lost) = (messages.malformed(), messages.lost);
     out.line(format_args!("message tracking:"));
     out.line(format_args!(
         "{malformed:>20} Malformed msgs {lost:>20} Lost msgs\n"
     ));
+    out.0
+}
+
+/// `-s` and `-s ct` in statistics mode.
+pub fn recorded(cache: &CacheStats, traffic: Traffic) -> String {
+    let mut out = Text::default();
+    out.cache_summary(cache);
+    out.traffic(traffic);
     out.0
 }
 
@@ -423,6 +429,12 @@ impl Text {
             ));
         }
         self.line(format_args!(""));
+    }
+
+    fn traffic(&mut self, traffic: Traffic) {
+        let Traffic { bytes, packets } = traffic;
+        self.line(format_args!("traffic processed:"));
+        self.line(format_args!("{bytes:>20} Bytes      {packets:>20} Pckts\n"));
     }
 
     fn cache_detail(&mut self, cache: &CacheStats) {

@@ -101,8 +101,13 @@ fn a_wrong_configuration_is_explained() {
 #[test]
 fn what_is_missing_is_refused_at_start_but_not_by_the_client() {
     let folder = Folder::new("later");
-    let path = folder.config("General { UNIX { Path DIR/ctl } }\nStats { }\n");
-    check(&["-C", &path], 1, "", "`Stats` asks for statistics mode");
+    let path = folder.config("General { UNIX { Path DIR/ctl } }\nHelper { }\n");
+    check(
+        &["-C", &path],
+        1,
+        "",
+        "`Helper` asks for user-space helpers",
+    );
     check(
         &["-C", &path, "-s"],
         1,

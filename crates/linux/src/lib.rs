@@ -11,6 +11,7 @@ pub mod channel;
 pub mod clock;
 mod drain;
 pub mod error;
+pub mod file;
 pub mod interface;
 pub mod netlink;
 pub mod poller;

@@ -38,8 +38,7 @@ const fn missing(section: Section, key: Key, when: When, feature: &'static str) 
     }
 }
 
-static MISSING: [Missing; 10] = [
-    missing(Section::File, Key::Stats, When::Always, "statistics mode"),
+static MISSING: [Missing; 9] = [
     missing(
         Section::File,
         Key::Helper,

@@ -7,14 +7,15 @@
 use std::io::Write;
 
 use ctsync::{
-    self as core, ClientId, CommitReport, Cursor, Input, Instant, Item, Node, QueuedMessage, Seq,
-    Tables,
+    self as core, ClientId, CommitReport, Cursor, Input, Instant, Item, QueuedMessage, Seq, Tables,
 };
 
 use crate::control::connection::{CHUNK_LEN, Progress};
 use crate::control::protocol::{Cache, Caches, Format, Request, Table, Topic};
+use crate::daemon::kernel::Kernel;
 use crate::daemon::replication::{Commits, Replication};
 use crate::daemon::report::Report;
+use crate::daemon::work::Work;
 use crate::daemon::{Daemon, Fate};
 use crate::dump_text::Dump;
 use crate::stats_text::{self, ResendElement};
@@ -44,7 +45,7 @@ pub enum Job {
 }
 
 impl Job {
-    fn cache(cache: Cache, table: Table, format: Format) -> Self {
+    pub(super) fn cache(cache: Cache, table: Table, format: Format) -> Self {
         Self::Cache {
             cache,
             of_expectations: table == Table::Expectations,
@@ -54,7 +55,7 @@ impl Job {
     }
 
     /// Appends the next piece.
-    pub fn produce(&mut self, node: &Node, now: Instant, out: &mut Vec<u8>) -> Progress {
+    pub fn produce(&mut self, work: &Work, now: Instant, out: &mut Vec<u8>) -> Progress {
         match self {
             Self::Cache {
                 cache,
@@ -69,9 +70,9 @@ impl Job {
                 };
                 while out.len() < CHUNK_LEN {
                     let next = if *of_expectations {
-                        list_expectations(node, &dump, *cursor, out)
+                        list_expectations(work, &dump, *cursor, out)
                     } else {
-                        list_flows(node, &dump, *cursor, out)
+                        list_flows(work, &dump, *cursor, out)
                     };
                     match next {
                         Some(next) => *cursor = next,
@@ -82,6 +83,9 @@ impl Job {
             }
             Self::ResendQueue(shown) => {
                 let before = out.len();
+                let Some(Replication { node, .. }) = work.replication() else {
+                    return Progress::Done;
+                };
                 for message in node.resend_queue().skip(*shown).take(ELEMENTS_PER_PIECE) {
                     // Writing to a vector cannot fail.
                     let _ = writeln!(out, "{}", resend_element(message));
@@ -97,10 +101,12 @@ impl Job {
     }
 }
 
-fn list_flows(node: &Node, dump: &Dump, cursor: Cursor, out: &mut Vec<u8>) -> Option<Cursor> {
-    let view = match dump.cache {
-        Cache::Internal => node.internal(),
-        Cache::External => node.external(),
+fn list_flows(work: &Work, dump: &Dump, cursor: Cursor, out: &mut Vec<u8>) -> Option<Cursor> {
+    let view = match (work, dump.cache) {
+        (Work::Sync(replication), Cache::Internal) => replication.node.internal(),
+        (Work::Sync(replication), Cache::External) => replication.node.external(),
+        (Work::Stats(recording), Cache::Internal) => recording.collector().flows(),
+        (Work::Stats(_), Cache::External) | (Work::Idle, _) => return None,
     };
     view.next(cursor, ENTRIES_PER_STEP, |entry| {
         dump.write(&entry.flow, entry.created, out);
@@ -108,11 +114,12 @@ fn list_flows(node: &Node, dump: &Dump, cursor: Cursor, out: &mut Vec<u8>) -> Op
 }
 
 fn list_expectations(
-    node: &Node,
+    work: &Work,
     dump: &Dump,
     cursor: Cursor,
     out: &mut Vec<u8>,
 ) -> Option<Cursor> {
+    let Replication { node, .. } = work.replication()?;
     let view = match dump.cache {
         Cache::Internal => node.internal_expectations(),
         Cache::External => node.external_expectations(),
@@ -137,9 +144,9 @@ fn resend_element(message: QueuedMessage) -> ResendElement {
 #[derive(Default)]
 pub struct Waiting {
     /// For the end of a flush of the kernel's table.
-    flush: Vec<ClientId>,
+    pub(super) flush: Vec<ClientId>,
     /// For the end of a reading of the kernel's table.
-    dump: Vec<ClientId>,
+    pub(super) dump: Vec<ClientId>,
     /// Commits that begin when the flush under way has ended.
     after_flush: Vec<(ClientId, Tables)>,
     /// Flushes of the kernel's table that begin when the commit under way has ended.
@@ -153,13 +160,14 @@ pub struct Waiting {
 impl Daemon {
     /// Does what a client asks for, and answers it unless it has to wait.
     pub(super) fn answer(&mut self, client: ClientId, request: Request, now: Instant) {
+        if let Work::Stats(_) = self.work {
+            return self.answer_in_stats_mode(client, request, now);
+        }
         match request {
             Request::Kill => self.fate = Fate::ShuttingDown,
-            Request::Stats(Topic::ResendQueue) if self.replication.is_some() => {
-                let len = self
-                    .replication
-                    .as_ref()
-                    .map_or(0, |it| it.node.resend_queue().count());
+            Request::Stats(Topic::ResendQueue) if self.work.replication().is_some() => {
+                let replication = self.work.replication();
+                let len = replication.map_or(0, |it| it.node.resend_queue().count());
                 let head = stats_text::resend_queue(u64::try_from(len).unwrap_or(u64::MAX));
                 self.reply(client, head.into_bytes(), Some(Job::ResendQueue(0)), now);
             }
@@ -208,7 +216,7 @@ impl Daemon {
 
     /// Whether a table is replicated.
     fn has(&self, table: Table) -> bool {
-        let replication = self.replication.as_ref();
+        let replication = self.work.replication();
         replication.is_some_and(|it| table != Table::Expectations || it.has_expectations)
     }
 
@@ -233,7 +241,7 @@ impl Daemon {
         now: Instant,
         wait: fn(&mut Waiting) -> Option<&mut Vec<ClientId>>,
     ) {
-        let Some(Replication { node, .. }) = &mut self.replication else {
+        let Some(Replication { node, .. }) = self.work.replication_mut() else {
             self.reply(client, Vec::new(), None, now);
             return;
         };
@@ -246,7 +254,7 @@ impl Daemon {
     /// Begins a commit, but not beside a flush, which would delete what it writes. Clients of a
     /// flush want it done first. A purge has nobody who waits, and is called off by a commit.
     fn commit(&mut self, client: ClientId, tables: Tables, now: Instant) {
-        let Some(replication) = &mut self.replication else {
+        let Some(replication) = self.work.replication_mut() else {
             self.reply(client, Vec::new(), None, now);
             return;
         };
@@ -275,7 +283,7 @@ impl Daemon {
     }
 
     fn ask_and_close(&mut self, client: ClientId, request: core::Request, now: Instant) {
-        if let Some(Replication { node, .. }) = &mut self.replication {
+        if let Some(Replication { node, .. }) = self.work.replication_mut() {
             node.handle(now, Input::Request(request));
         }
         self.reply(client, Vec::new(), None, now);
@@ -290,13 +298,11 @@ impl Daemon {
             self.reply(client, Vec::new(), None, now);
         }
         let mut done = Vec::new();
-        if let Some(Replication { kernel, node, .. }) = &self.replication {
-            if !kernel.is_flushing() {
-                done.append(&mut self.waiting.flush);
-            }
-            if !node.is_reading_kernel() {
-                done.append(&mut self.waiting.dump);
-            }
+        if !self.work.kernel().is_some_and(Kernel::is_flushing) {
+            done.append(&mut self.waiting.flush);
+        }
+        if !self.work.is_reading_kernel() {
+            done.append(&mut self.waiting.dump);
         }
         for client in done {
             self.reply(client, Vec::new(), None, now);

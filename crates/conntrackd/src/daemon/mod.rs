@@ -23,6 +23,8 @@ mod report;
 mod service;
 mod start;
 mod statistics;
+mod stats_mode;
+mod work;
 
 use std::time::Duration;
 
@@ -32,16 +34,16 @@ use linux::poller::{Poller, Wakeup};
 use linux::process::{Signal, Signals};
 
 use crate::config::model::Config;
-use crate::control::connection::Progress;
 use crate::control::server::Server;
 use crate::log::{Level, Log};
 
 use answer::{Job, Waiting};
 use links::Links;
 use pace::{Breath, Pace};
-use replication::{EVENTS, Replication};
+use replication::EVENTS;
 use report::{Report, Reports};
 use service::Service;
+use work::Work;
 
 pub use start::{StartError, Stay, run};
 
@@ -60,7 +62,7 @@ enum Fate {
 /// A running daemon.
 struct Daemon {
     config: Config,
-    replication: Option<Replication>,
+    work: Work,
     control: Option<Server<Job>>,
     waiting: Waiting,
     poller: Poller,
@@ -105,14 +107,12 @@ impl Daemon {
 
     /// How long nothing needs to be done unless a descriptor is ready; `None` for ever.
     fn patience(&self, now: Instant) -> Option<Duration> {
-        let replication = self.replication.as_ref();
-        if replication.is_some_and(Replication::has_work) {
+        if self.work.has_work() {
             return Some(Duration::ZERO);
         }
-        let node = replication.and_then(Replication::timeout);
         let control = self.control.as_ref().and_then(Server::timeout);
         let watchdog = self.service.interval();
-        let due = [node, control, self.log.timeout()]
+        let due = [self.work.timeout(), control, self.log.timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -124,8 +124,7 @@ impl Daemon {
     fn let_work_gather(&mut self, wakeups: &[Wakeup]) {
         let is_traffic =
             |wakeup: &Wakeup| wakeup.token == EVENTS || Links::is_incoming(wakeup.token);
-        let in_a_hurry = self.replication.as_ref().is_none_or(Replication::has_work);
-        if in_a_hurry || !wakeups.iter().any(is_traffic) {
+        if self.work.has_work() || !wakeups.iter().any(is_traffic) {
             return;
         }
         if let Some(wait) = self.pace.take(now()) {
@@ -136,24 +135,18 @@ impl Daemon {
 
     fn turn(&mut self, wakeups: &[Wakeup]) {
         let now = now();
-        if let Some(replication) = &mut self.replication {
-            replication.serve_rest(now, &mut self.reports);
-        }
+        self.work.serve_rest(now, &mut self.reports);
         for wakeup in wakeups {
             match wakeup.token {
-                SIGNALS => self.take_signals(),
+                SIGNALS => self.take_signals(now),
                 token if token == EVENTS || Links::owns(token) => {
-                    if let Some(replication) = &mut self.replication {
-                        replication.ready(token, now, &mut self.reports);
-                    }
+                    self.work.ready(token, now, &mut self.reports);
                 }
                 token => self.serve_client(token, now),
             }
         }
-        if let Some(replication) = &mut self.replication {
-            let commits = &mut self.waiting.commits;
-            replication.turn(now, &mut self.poller, &mut self.reports, commits);
-        }
+        let (reports, commits) = (&mut self.reports, &mut self.waiting.commits);
+        self.work.turn(now, &mut self.poller, reports, commits);
         self.answer_those_who_waited(now);
         if let Some(control) = &mut self.control {
             control.expire(now, &mut self.poller);
@@ -162,11 +155,14 @@ impl Daemon {
         self.service.keep_alive(now);
     }
 
-    fn take_signals(&mut self) {
+    fn take_signals(&mut self, now: Instant) {
         while let Ok(Some(signal)) = self.signals.receive() {
             match signal {
                 Signal::Terminate | Signal::Interrupt => self.fate = Fate::ShuttingDown,
-                Signal::Hangup => self.log.reopen(),
+                Signal::Hangup => {
+                    self.log.reopen();
+                    self.work.reopen_logs(now, &mut self.reports);
+                }
                 _ => {}
             }
         }
@@ -176,14 +172,8 @@ impl Daemon {
         let Some(control) = &mut self.control else {
             return;
         };
-        let node = self
-            .replication
-            .as_ref()
-            .map(|replication| &replication.node);
-        let produce = |job: &mut Job, out: &mut Vec<u8>| match node {
-            Some(node) => job.produce(node, now, out),
-            None => Progress::Done,
-        };
+        let work = &self.work;
+        let produce = |job: &mut Job, out: &mut Vec<u8>| job.produce(work, now, out);
         if let Some((client, request)) = control.ready(token, now, &mut self.poller, produce) {
             self.answer(client, request, now);
         }

@@ -236,7 +236,7 @@ fn first_seq(wall: Duration) -> Seq {
 
 /// A key that nobody outside this process can guess: the standard library seeds its hashers from
 /// the system's random source.
-fn hash_key() -> [u64; 2] {
+pub fn hash_key() -> [u64; 2] {
     use std::hash::{BuildHasher, RandomState};
     let random = || RandomState::new().hash_one(0_u8);
     [random(), random()]

@@ -66,6 +66,19 @@ pub enum Report {
     EventsFailed(SystemError),
     /// The kernel refused something as a whole.
     KernelRefused(&'static str, table::Error),
+    /// The log of ended flows takes nothing: lines are kept for a while, then lost.
+    JournalFails(SystemError),
+    /// It works again.
+    JournalWorks {
+        /// Its file.
+        path: String,
+        /// Lines that were lost meanwhile.
+        lost: u64,
+    },
+    /// It cannot be opened again after rotation.
+    JournalNotOpened(String),
+    /// The cache of statistics mode is full.
+    CollectorFull,
     /// The scheduler of the configuration was refused.
     SchedulerRefused(SystemError),
     /// The kernel did not tell of all flows, and has been asked to.
@@ -85,11 +98,14 @@ impl Report {
             Self::EventsFailed(_)
             | Self::FilterRefused(_)
             | Self::KernelRefused(..)
-            | Self::CommitRefused(..) => Level::Error,
+            | Self::CommitRefused(..)
+            | Self::JournalFails(_)
+            | Self::JournalNotOpened(_) => Level::Error,
             Self::InjectRefused(..)
             | Self::EventBufferAtLimit
             | Self::EventBufferIgnored
             | Self::FilterTooLong
+            | Self::CollectorFull
             | Self::SchedulerRefused(_)
             | Self::EventsNotSet(..)
             | Self::EventsNotAsked(_) => Level::Warning,
@@ -100,6 +116,7 @@ impl Report {
             | Self::CommitFailed(..)
             | Self::CommittedWithout(..)
             | Self::CommitTook(_)
+            | Self::JournalWorks { .. }
             | Self::TableRead(_)
             | Self::EventsSet(_)
             | Self::Polling
@@ -129,6 +146,7 @@ impl Report {
             Self::CommitRefused(..) | Self::InjectRefused(..) => Some("refused flows"),
             Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
             Self::EventsFailed(_) => Some("failures to read events"),
+            Self::JournalFails(_) | Self::JournalWorks { .. } => Some("failures of the log file"),
             Self::KernelRefused(..) => Some("refusals of the kernel"),
             Self::Link(report) => report.kind(),
             Self::Committing(_)
@@ -146,6 +164,8 @@ impl Report {
             | Self::FilterRefused(_)
             | Self::EventBuffer(_)
             | Self::EventBufferIgnored
+            | Self::JournalNotOpened(_)
+            | Self::CollectorFull
             | Self::SchedulerRefused(_)
             | Self::EventsSet(_)
             | Self::EventsNotSet(..)
@@ -202,6 +222,18 @@ impl Report {
             Self::EventBufferAtLimit => AT_LIMIT.into(),
             Self::EventsFailed(error) => error.to_string().into(),
             Self::KernelRefused(what, error) => format!("{what}: {error}").into(),
+            Self::JournalFails(error) => {
+                format!("{error}; lines about ended flows wait, and are lost when too many do")
+                    .into()
+            }
+            Self::JournalWorks { path, lost } => {
+                format!("writing to {path} works again; {lost} lines about ended flows were lost")
+                    .into()
+            }
+            Self::JournalNotOpened(error) => error.clone().into(),
+            Self::CollectorFull => {
+                "the cache has reached HashLimit: further flows are not recorded".into()
+            }
             Self::SchedulerRefused(error) => format!(
                 "scheduler configuration failed: {}. Continuing with system default scheduler.",
                 error.reason()

@@ -19,9 +19,11 @@ use crate::daemon::answer::Waiting;
 use crate::daemon::event_setting;
 use crate::daemon::pace::{Breath, Pace};
 use crate::daemon::panic;
-use crate::daemon::replication::Replication;
+use crate::daemon::replication::{EVENTS, Replication};
 use crate::daemon::report::Report;
 use crate::daemon::service::Service;
+use crate::daemon::stats_mode::Recording;
+use crate::daemon::work::Work;
 use crate::daemon::{CONTROL, Daemon, Fate, SIGNALS, now};
 use crate::log::{Level, Log, OpenError};
 
@@ -165,7 +167,7 @@ impl Daemon {
         Self {
             service: Service::find(config.general.systemd, now),
             config,
-            replication: None,
+            work: Work::Idle,
             control: None,
             waiting: Waiting::default(),
             poller: ears.poller,
@@ -209,17 +211,36 @@ impl Daemon {
         if let Some(path) = &self.config.general.unix_path {
             self.control = Some(Server::bind(path, &mut self.poller, CONTROL)?);
         }
-        if let Operation::Sync(sync) = &self.config.operation {
-            let (general, poller) = (&self.config.general, &mut self.poller);
-            if general.poll.is_none() {
-                let report = event_setting::ask_for_all_flows(general.events_of_all_flows);
-                self.reports.extend(report);
-            }
-            let replication = Replication::open(general, sync, poller, now(), &mut self.reports)?;
-            self.replication = Some(replication);
-        }
+        self.open_work()?;
         process::change_folder(Path::new("/"))?;
         process::confine()?;
+        Ok(())
+    }
+
+    /// Opens what the configured mode needs.
+    fn open_work(&mut self) -> Result<(), StartError> {
+        let (general, reports) = (&self.config.general, &mut self.reports);
+        if self.config.operation == Operation::Idle {
+            return Ok(());
+        }
+        if general.poll.is_none() {
+            reports.extend(event_setting::ask_for_all_flows(
+                general.events_of_all_flows,
+            ));
+        }
+        let poller = &mut self.poller;
+        self.work = match &self.config.operation {
+            Operation::Idle => Work::Idle,
+            Operation::Sync(sync) => {
+                let opened = Replication::open(general, sync, poller, now(), reports)?;
+                Work::Sync(Box::new(opened))
+            }
+            Operation::Stats(stats) => {
+                let opened = Recording::open(general, stats, now(), reports)?;
+                opened.kernel.watch(poller, EVENTS)?;
+                Work::Stats(Box::new(opened))
+            }
+        };
         Ok(())
     }
 
@@ -257,6 +278,7 @@ impl Daemon {
         self.service.ready();
         let served = self.serve();
         self.service.stopping();
+        self.work.finish(now(), &mut self.reports);
         self.write_reports();
         self.say("---- shutdown received ----");
         served.map_err(StartError::Ended)

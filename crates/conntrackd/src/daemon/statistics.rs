@@ -3,6 +3,7 @@
 //! Each part counts for itself; here the numbers are put where stock's layouts have a place for
 //! them. What this daemon does not do (fork) is shown as never done.
 
+use ctsync::collector::Collector;
 use ctsync::{Counter, Gauges, Instant, Stats};
 use linux::channel;
 
@@ -11,6 +12,7 @@ use crate::daemon::Daemon;
 use crate::daemon::link::{Kind, Link};
 use crate::daemon::links::Links;
 use crate::daemon::replication::Replication;
+use crate::daemon::work::Work;
 use crate::stats_text::{
     self, CacheStats, LinkRole, LinkStats, LinkStatus, LinkTraffic, MessageStats, QueueStats,
     RuntimeStats, Traffic, Transport,
@@ -28,8 +30,10 @@ impl Daemon {
         if topic == Topic::Runtime {
             return stats_text::runtime(&self.runtime(now)).into_bytes();
         }
-        let Some(replication) = &self.replication else {
-            return Vec::new();
+        let replication = match &self.work {
+            Work::Idle => return Vec::new(),
+            Work::Sync(replication) => replication,
+            Work::Stats(recording) => return recorded(recording.collector(), topic),
         };
         let stats = replication.node.stats();
         let gauges = replication.node.gauges();
@@ -65,10 +69,7 @@ impl Daemon {
     }
 
     fn runtime(&self, now: Instant) -> RuntimeStats {
-        let kernel = self
-            .replication
-            .as_ref()
-            .map(|replication| &replication.kernel);
+        let kernel = self.work.kernel();
         let counters = kernel.map(|kernel| kernel.counters()).unwrap_or_default();
         let control = self
             .control
@@ -90,6 +91,31 @@ impl Daemon {
             request_failed: control.read_failed + control.too_slow,
             request_unknown: control.unknown_request,
         }
+    }
+}
+
+/// The text for a topic in statistics mode, which knows nothing of links and queues.
+fn recorded(collector: &Collector, topic: Topic) -> Vec<u8> {
+    let (stats, len) = (collector.stats(), collector.flows().len());
+    let gauges = Gauges {
+        internal_live: len,
+        internal_len: len,
+        ..Gauges::default()
+    };
+    let cache = CacheStats {
+        name: "stats",
+        ..internal(stats, &gauges)
+    };
+    match topic {
+        Topic::Flows => stats_text::recorded(&cache, traffic(stats)).into_bytes(),
+        Topic::Cache => stats_text::cache(&[cache]).into_bytes(),
+        Topic::Runtime
+        | Topic::Network
+        | Topic::Link
+        | Topic::Queue
+        | Topic::ResendQueue
+        | Topic::Expectations
+        | Topic::Process => Vec::new(),
     }
 }
 
