@@ -15,6 +15,7 @@ mod overrun;
 mod process;
 mod refusal;
 mod replication;
+mod stats_mode;
 
 use std::fs;
 use std::io::ErrorKind;
