@@ -15,8 +15,6 @@ enum When {
     Always,
     /// When it is switched on, or has a block.
     On,
-    /// When this block follows it.
-    Block(Section),
     /// From the second one on.
     Repeated,
 }
@@ -38,25 +36,12 @@ const fn missing(section: Section, key: Key, when: When, feature: &'static str) 
     }
 }
 
-static MISSING: [Missing; 9] = [
+static MISSING: [Missing; 7] = [
     missing(
         Section::File,
         Key::Helper,
         When::Always,
         "user-space helpers",
-    ),
-    missing(Section::General, Key::PollSecs, When::Always, "polling"),
-    missing(
-        Section::Sync,
-        Key::Mode,
-        When::Block(Section::ModeAlarm),
-        "mode ALARM",
-    ),
-    missing(
-        Section::Sync,
-        Key::Mode,
-        When::Block(Section::ModeNotrack),
-        "mode NOTRACK",
     ),
     missing(
         Section::Sync,
@@ -68,6 +53,12 @@ static MISSING: [Missing; 9] = [
     missing(Section::Sync, Key::Udp, When::Repeated, "redundant links"),
     missing(
         Section::ModeFtfw,
+        Key::DisableExternalCache,
+        When::On,
+        "injection without an external cache",
+    ),
+    missing(
+        Section::ModeNotrack,
         Key::DisableExternalCache,
         When::On,
         "injection without an external cache",
@@ -98,9 +89,6 @@ fn visit(section: Section, items: &[Item<'_>], seen: &mut Vec<Key>, faults: &mut
                 && match row.when {
                     When::Always => true,
                     When::On => item.is_on() || item.block().is_some(),
-                    When::Block(wanted) => {
-                        item.block().is_some_and(|block| block.section == wanted)
-                    }
                     When::Repeated => repeated,
                 }
         });

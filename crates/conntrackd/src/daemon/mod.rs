@@ -16,6 +16,7 @@ mod expectations;
 pub mod kernel;
 mod link;
 mod links;
+mod node_config;
 mod pace;
 mod panic;
 mod replication;

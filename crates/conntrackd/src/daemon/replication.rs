@@ -3,26 +3,23 @@
 //! The only place where the replication core meets Linux. What the node wants done is carried out
 //! here; whatever takes long is begun here and goes on in steps.
 
-use std::time::Duration;
-
-use ctsync::{
-    ChannelId, Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Seq, Tables,
-};
-use linux::clock;
+use ctsync::config::{ExternalCache, InternalCache};
+use ctsync::{DumpReason, Input, Instant, Node, Notice, Output, Tables};
 use linux::poller::Poller;
 
-use crate::config::model::{self, General, Mode, Sync};
+use crate::config::model::{General, Sync};
 use crate::daemon::StartError;
 use crate::daemon::expectations::Expectations;
 use crate::daemon::kernel::{Kernel, reason};
 use crate::daemon::link::LinkReport;
 use crate::daemon::links::Links;
+use crate::daemon::node_config::node_config;
 use crate::daemon::report::{Report, Reports};
-use crate::daemon::usize_from;
 use crate::dump_text::line;
 
 /// Poller tokens of the descriptors here.
 pub const EVENTS: u64 = 1;
+
 /// A replicating node with its surroundings.
 pub struct Replication {
     /// The replication core.
@@ -57,10 +54,17 @@ impl Replication {
         reports: &mut Reports,
     ) -> Result<Self, StartError> {
         let links = Links::open(&sync.links, poller, now, reports).map_err(StartError::Link)?;
-        let config = node_config(general, sync, &links)?;
+        let config = node_config(general, sync, links.configs());
+        if config.internal_cache == InternalCache::Bypass {
+            reports.push(Report::CacheDisabled("internal"));
+        }
+        if config.external_cache == ExternalCache::Inject {
+            reports.push(Report::CacheDisabled("external"));
+        }
         let expectations = Expectations::open(general, sync).map_err(StartError::Kernel)?;
         let kernel = Kernel::open(general, expectations, reports).map_err(StartError::Kernel)?;
         kernel.watch(poller, EVENTS).map_err(StartError::System)?;
+        let keeps_flows = config.internal_cache == InternalCache::Keep;
         let mut replication = Self {
             node: Node::new(config, now),
             kernel,
@@ -69,6 +73,10 @@ impl Replication {
             more: false,
         };
         replication.load(now, reports)?;
+        if keeps_flows {
+            let len = replication.node.internal().len();
+            reports.push(Report::TableRead(len));
+        }
         Ok(replication)
     }
 
@@ -88,10 +96,7 @@ impl Replication {
             .find(|report| is_failure(report))
         {
             Some(Report::KernelRefused(_, error)) => Err(StartError::Table(error.clone())),
-            _ => {
-                reports.push(Report::TableRead(self.node.internal().len()));
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
@@ -192,52 +197,4 @@ impl Replication {
             self.kernel.start_flush(tables, reports);
         }
     }
-}
-
-/// The part of the configuration that the node needs.
-fn node_config(general: &General, sync: &Sync, links: &Links) -> Result<Config, StartError> {
-    let Mode::Ftfw(ftfw) = &sync.mode else {
-        return Err(StartError::NoLink);
-    };
-    let mode = ModeConfig::Ftfw {
-        resend_queue_len_max: usize_from(ftfw.resend_queue_len_max),
-        ack_window: ftfw.ack_window,
-    };
-    Ok(Config {
-        channels: links.configs(),
-        initial_channel: initial(&sync.links),
-        cache_len_max: usize_from(general.hash_limit),
-        commit_timeout: sync.commit_timeout,
-        purge_timeout: sync.purge_timeout,
-        startup_resync: ftfw.startup_resync,
-        tcp_window_tracking: sync.tcp_window_tracking,
-        expectations: sync.expectation_sync.is_on(),
-        overrun_resync: general.overrun_resync,
-        poll: general.poll,
-        first_seq: first_seq(clock::wall()),
-        hash_key: hash_key(),
-        ..Config::new(mode)
-    })
-}
-
-/// The link marked as `Default`, or the first one.
-fn initial(links: &model::Links) -> ChannelId {
-    let index = match links {
-        model::Links::Udp(links) | model::Links::Tcp { links, .. } => links.initial,
-        model::Links::Multicast(links) => links.initial,
-    };
-    ChannelId(u8::try_from(index).unwrap_or(0))
-}
-
-/// Stock numbers its first message with the wall clock in seconds, modulo 2^32.
-fn first_seq(wall: Duration) -> Seq {
-    Seq(u32::try_from(wall.as_secs() & u64::from(u32::MAX)).unwrap_or(0))
-}
-
-/// A key that nobody outside this process can guess: the standard library seeds its hashers from
-/// the system's random source.
-pub fn hash_key() -> [u64; 2] {
-    use std::hash::{BuildHasher, RandomState};
-    let random = || RandomState::new().hash_one(0_u8);
-    [random(), random()]
 }

@@ -44,6 +44,8 @@ pub enum Report {
     Link(LinkReport),
     /// The kernel's table was read at the start and has so many flows.
     TableRead(usize),
+    /// This cache is not kept, as the configuration wants.
+    CacheDisabled(&'static str),
     /// The table is read again and again instead of following events.
     Polling,
     /// Events are delivered reliably.
@@ -119,6 +121,7 @@ impl Report {
             | Self::JournalWorks { .. }
             | Self::TableRead(_)
             | Self::EventsSet(_)
+            | Self::CacheDisabled(_)
             | Self::Polling
             | Self::ReliableEvents
             | Self::Filtering(_)
@@ -157,6 +160,7 @@ impl Report {
             | Self::CommittedWithout(..)
             | Self::CommitTook(_)
             | Self::TableRead(_)
+            | Self::CacheDisabled(_)
             | Self::Polling
             | Self::ReliableEvents
             | Self::Filtering(_)
@@ -198,6 +202,7 @@ impl Report {
             }
             Self::Link(report) => report.text(),
             Self::TableRead(count) => format!("kernel conntrack table has {count} flows").into(),
+            Self::CacheDisabled(name) => format!("disabling {name} cache").into(),
             Self::Polling => "running in polling mode".into(),
             Self::ReliableEvents => "reliable ctnetlink event delivery is ENABLED.".into(),
             Self::Filtering(FilterPlace::Userspace) => "using user-space event filtering".into(),

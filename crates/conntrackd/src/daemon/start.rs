@@ -47,8 +47,6 @@ pub enum StartError {
     Lock(SystemError),
     /// The dedicated link cannot be opened.
     Link(SystemError),
-    /// The configuration has no dedicated link of a kind that this version has.
-    NoLink,
     /// The kernel's table cannot be reached.
     Kernel(table::Error),
     /// The kernel's table cannot be read.
@@ -81,7 +79,6 @@ impl fmt::Display for StartError {
             Self::Link(error) => {
                 write!(f, "can't open channel socket: {} ({error})", error.reason())
             }
-            Self::NoLink => f.write_str("no dedicated link is configured"),
             Self::Kernel(error) => write!(f, "can't open netlink handler: {error}"),
             Self::Table(error) => write!(f, "can't get kernel conntrack table: {error}"),
         }

@@ -13,7 +13,7 @@ use crate::config::model::{General, Stats};
 use crate::daemon::StartError;
 use crate::daemon::expectations::Expectations;
 use crate::daemon::kernel::{Drain, Hear, Kernel};
-use crate::daemon::replication::hash_key;
+use crate::daemon::node_config::hash_key;
 use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
 
