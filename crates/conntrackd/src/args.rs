@@ -3,7 +3,7 @@
 //! Stock's rules: words are read from left to right, options have one letter and are not bundled,
 //! and of several client actions the last one counts. The optional word behind an option may be
 //! cut to any prefix of what it stands for, and the first match in the table wins. Unlike stock
-//! only `-` and one letter is an option (compat: ctl-1).
+//! only `-` and one letter is an option (compat: ctl-1), and `--check` (compat: ctl-8).
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -26,6 +26,8 @@ pub enum Command {
     Version,
     /// Show the usage (`-h`).
     Help,
+    /// Check a configuration (`--check`).
+    Check,
 }
 
 /// A command line that was understood.
@@ -79,6 +81,9 @@ impl fmt::Display for ArgsError {
 
 impl std::error::Error for ArgsError {}
 
+/// The one long option.
+const CHECK: &str = "--check";
+
 /// Understands the words behind the program's name.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsError> {
     let mut words = words.into_iter().peekable();
@@ -88,6 +93,13 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
         said_multicast: false,
     };
     while let Some(word) = words.next() {
+        if word == CHECK {
+            if args.command != Command::Console {
+                return Err(ArgsError::InvalidParameters);
+            }
+            args.command = Command::Check;
+            continue;
+        }
         let Some(letter) = letter(&word) else {
             return Err(unknown(&word));
         };
@@ -99,7 +111,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
                 continue;
             }
             'd' => {
-                if let Command::Client(_) = args.command {
+                if let Command::Client(_) | Command::Check = args.command {
                     return Err(ArgsError::InvalidParameters);
                 }
                 args.command = Command::Daemon;
@@ -109,7 +121,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
             's' => Request::Stats(topic(&mut words, &mut args.said_multicast)?),
             _ => action(letter, &mut words)?.ok_or_else(|| unknown(&word))?,
         };
-        if args.command == Command::Daemon {
+        if let Command::Daemon | Command::Check = args.command {
             return Err(ArgsError::InvalidParameters);
         }
         args.command = Command::Client(request);
@@ -252,6 +264,7 @@ const USAGE: &str = "
 General commands:
   -d, run in the background
   -C [configfile], use this configuration file
+  --check, check the configuration and show what is in effect
   -v, show the version
   -h, show this text
 

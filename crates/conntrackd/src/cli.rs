@@ -11,6 +11,7 @@ use std::path::Path;
 use linux::SystemError;
 
 use crate::args::{self, Args, Command};
+use crate::check;
 use crate::config::{self, Config, Outcome};
 use crate::control::Request;
 use crate::control::client::{self, ClientError};
@@ -64,13 +65,14 @@ pub fn start(
             Start::Exit(0)
         }
         Command::Client(request) => Start::Exit(run_client(&args, request, log, out)),
+        Command::Check => Start::Exit(check(&args, log, out)),
         Command::Console => daemon(&args, false, log),
         Command::Daemon => daemon(&args, true, log),
     }
 }
 
 fn daemon(args: &Args, background: bool, log: &mut Log) -> Start {
-    let Some(config) = read(&args.config, config::parse, log) else {
+    let Some((config, _)) = read(&args.config, config::parse, log) else {
         return Start::Exit(1);
     };
     for name in config.interfaces() {
@@ -85,8 +87,16 @@ fn daemon(args: &Args, background: bool, log: &mut Log) -> Start {
     }
 }
 
+/// Reads the configuration and says what is to be said of it, without running it.
+fn check(args: &Args, log: &mut Log, out: &mut impl Write) -> u8 {
+    let Some((config, warned)) = read(&args.config, config::parse, log) else {
+        return 1;
+    };
+    check::report(&config, warned, log, out)
+}
+
 fn run_client(args: &Args, request: Request, log: &mut Log, out: &mut impl Write) -> u8 {
-    let Some(general) = read(&args.config, config::parse_general, log) else {
+    let Some((general, _)) = read(&args.config, config::parse_general, log) else {
         return 1;
     };
     match client::request(general.unix_path.as_deref(), request, out) {
@@ -103,8 +113,8 @@ fn run_client(args: &Args, request: Request, log: &mut Log, out: &mut impl Write
     }
 }
 
-/// Reads a configuration file and reports what is wrong with it.
-fn read<T>(path: &Path, parse: fn(&str, &[u8]) -> Outcome<T>, log: &mut Log) -> Option<T> {
+/// Reads a configuration file and reports what is wrong with it; whether it has warned of something.
+fn read<T>(path: &Path, parse: fn(&str, &[u8]) -> Outcome<T>, log: &mut Log) -> Option<(T, bool)> {
     let name = path.display().to_string();
     let bytes = match load(path) {
         Ok(bytes) => bytes,
@@ -119,10 +129,11 @@ fn read<T>(path: &Path, parse: fn(&str, &[u8]) -> Outcome<T>, log: &mut Log) -> 
     };
     match parse(&name, &bytes) {
         Ok((parsed, warnings)) => {
+            let warned = !warnings.is_empty();
             for warning in warnings {
                 log.write(Level::Warning, &warning);
             }
-            Some(parsed)
+            Some((parsed, warned))
         }
         Err(errors) => {
             let text = format_args!("cannot use config file `{name}':\n\n{errors}\n");

@@ -3,6 +3,7 @@
 //! A library only so that tests and fuzzing reach its parts; the program is `main.rs`.
 
 pub mod args;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;

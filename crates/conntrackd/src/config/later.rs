@@ -36,7 +36,7 @@ const fn missing(section: Section, key: Key, when: When, feature: &'static str) 
     }
 }
 
-static MISSING: [Missing; 7] = [
+static MISSING: [Missing; 6] = [
     missing(
         Section::File,
         Key::Helper,
@@ -62,12 +62,6 @@ static MISSING: [Missing; 7] = [
         Key::DisableExternalCache,
         When::On,
         "injection without an external cache",
-    ),
-    missing(
-        Section::Options,
-        Key::ExpectationSync,
-        When::On,
-        "replication of expectations",
     ),
 ];
 

@@ -4,7 +4,7 @@
 //! values without asking again.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flow::filter::{EventFilter, Network, Policy};
@@ -28,6 +28,30 @@ impl Config {
             Operation::Idle | Operation::Stats(_) => Vec::new(),
             Operation::Sync(sync) => sync.links.interfaces(),
         }
+    }
+
+    /// The files that the daemon makes, each with its keyword.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let General {
+            log_file,
+            lock_file,
+            unix_path,
+            ..
+        } = &self.general;
+        let ended = match &self.operation {
+            Operation::Stats(stats) => stats.log_file.as_deref(),
+            Operation::Idle | Operation::Sync(_) => None,
+        };
+        let files = [
+            ("LogFile", log_file.as_deref()),
+            ("LockFile", Some(lock_file.as_path())),
+            ("UNIX { Path }", unix_path.as_deref()),
+            ("LogFile of Stats", ended),
+        ];
+        let named = files.into_iter();
+        named
+            .filter_map(|(keyword, path)| Some((keyword, path?)))
+            .collect()
     }
 }
 

@@ -210,7 +210,7 @@ impl Daemon {
         }
         self.open_work()?;
         process::change_folder(Path::new("/"))?;
-        process::confine()?;
+        process::confine(None)?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod notify;
 mod privileges;
 mod scheduler;
 mod signals;
+mod user;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub use notify::Notifier;
 pub use privileges::confine;
 pub use scheduler::{PRIORITY_MAX, Policy, scheduler, set_scheduler};
 pub use signals::{Signal, Signals, end_on_broken_pipe, ignore_broken_pipe};
+pub use user::{User, uid};
 
 /// Files that this process creates get no more than these bits of their mode taken away: 0o177
 /// leaves reading and writing to the owner.

@@ -8,13 +8,15 @@ use rustix::thread::{
     set_capabilities, set_no_new_privs,
 };
 
+use super::User;
 use crate::error::{Context, Result};
 
 /// The rights that stay, in all sets where they are now.
 const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN;
 
-/// Drops every capability of this thread but `CAP_NET_ADMIN`; call it while there is only one.
-pub fn confine() -> Result<()> {
+/// Becomes another user, if one is given, and drops every capability of this thread but
+/// `CAP_NET_ADMIN`; call it while there is only one.
+pub fn confine(user: Option<User>) -> Result<()> {
     let now = capabilities(None).during("read capabilities")?;
     // Without `CAP_SETPCAP` the bounding set stays, which matters to children only, and those
     // are kept from gaining rights by the line below.
@@ -27,9 +29,13 @@ pub fn confine() -> Result<()> {
             }
         }
     }
+    if let Some(user) = user {
+        user.assume()?;
+    }
     set_no_new_privs(true).during("refuse new privileges")?;
     let left = CapabilitySets {
-        effective: now.effective & KEPT,
+        // After a change of user the effective ones are gone, the permitted ones are not.
+        effective: now.permitted & KEPT,
         permitted: now.permitted & KEPT,
         inheritable: CapabilitySet::empty(),
     };
@@ -45,7 +51,7 @@ mod tests {
     #[test]
     fn only_net_admin_stays() {
         let before = capabilities(None).unwrap();
-        confine().unwrap();
+        confine(None).unwrap();
         let after = capabilities(None).unwrap();
         assert_eq!(after.effective, before.effective & KEPT);
         assert_eq!(after.permitted, before.permitted & KEPT);
