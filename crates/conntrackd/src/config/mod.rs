@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_client_reads_files_that_the_daemon_refuses() {
-        let file = b"General { UNIX { Path /run/x } } Stats { } Sync { Mode ALARM { } }";
+        let file = b"General { UNIX { Path /run/x } } Helper { }";
         let (general, _) = parse_general("x", file).unwrap();
         assert_eq!(general.unix_path.unwrap().to_str(), Some("/run/x"));
         assert!(parse("x", file).is_err());

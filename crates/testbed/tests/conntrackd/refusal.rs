@@ -148,22 +148,7 @@ fn a_wrong_configuration() -> Result<()> {
 
 #[test]
 fn what_comes_with_a_later_version() -> Result<()> {
-    let cases = [
-        ("Stats { }", "statistics mode"),
-        ("General { PollSecs 15 }", "polling"),
-        ("Sync { Mode ALARM { } }", "mode ALARM"),
-        ("Sync { Mode NOTRACK { } }", "mode NOTRACK"),
-        (
-            "Sync { Mode FTFW { DisableExternalCache on } }",
-            "injection",
-        ),
-        ("Sync { Options { ExpectationSync on } }", "expectations"),
-        (
-            "Sync { UDP { IPv4_address 192.168.100.1 IPv4_Destination_Address 192.168.100.2 \
-             Port 3781 Interface sync } }",
-            "redundant links",
-        ),
-    ];
+    let cases = [("Helper { }", "user-space helpers")];
     for (text, feature) in cases {
         let setting = Setting::new(&format!("{text}\n"))?;
         check(&setting, &[feature, "^"])?;
