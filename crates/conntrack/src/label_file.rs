@@ -2,10 +2,9 @@
 //!
 //! Each is read once, however many lines of a batch use it. One beyond [`SIZE_MAX`] is not read.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flow::LabelMap;
 
@@ -22,7 +21,7 @@ const SIZE_MAX: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub struct LabelFiles<'a> {
     files: &'a Files,
-    read: RefCell<BTreeMap<String, Names>>,
+    read: Mutex<BTreeMap<String, Names>>,
 }
 
 impl<'a> LabelFiles<'a> {
@@ -30,14 +29,14 @@ impl<'a> LabelFiles<'a> {
     pub const fn new(files: &'a Files) -> Self {
         Self {
             files,
-            read: RefCell::new(BTreeMap::new()),
+            read: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// The names in a file, or why there are none.
     pub fn names(&self, path: Option<&str>) -> Names {
         let path = path.unwrap_or(DEFAULT);
-        let mut known = self.read.borrow_mut();
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(path) {
             Some(answer) => answer.clone(),
             None => {
@@ -58,7 +57,7 @@ fn read(files: &Files, path: &str) -> Names {
         // Stock says `Success` (compat: cli-39).
         return Err(format!("no label has a name in {path}"));
     }
-    Ok(Rc::new(map))
+    Ok(Arc::new(map))
 }
 
 fn content(files: &Files, path: &str) -> io::Result<Vec<u8>> {

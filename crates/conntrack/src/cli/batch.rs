@@ -97,10 +97,15 @@ pub enum Unreadable {
 impl<R: BufRead> Lines<R> {
     /// Before the first line.
     pub const fn new(reader: R) -> Self {
+        Self::starting_at(1, reader)
+    }
+
+    /// Before a line that has this number.
+    pub const fn starting_at(number: u64, reader: R) -> Self {
         Self {
             reader,
             line: Vec::new(),
-            number: 0,
+            number: number.saturating_sub(1),
         }
     }
 
@@ -118,14 +123,18 @@ impl<R: BufRead> Lines<R> {
         if bare.len() > LINE_MAX {
             return Err(Unreadable::TooLong(self.number));
         }
-        Ok(Some((self.number, String::from_utf8_lossy(bare))))
+        let text = match std::str::from_utf8(bare) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bare),
+        };
+        Ok(Some((self.number, text)))
     }
 }
 
 /// The words of a line. The closing quote ends a word; an open one ends with the line.
 pub fn words(line: &str) -> Result<Vec<Cow<'_, str>>, Error> {
     let mut words = Vec::with_capacity(32);
-    let mut rest = line.trim_start_matches(is_blank);
+    let mut rest = trim_start(line);
     while !rest.is_empty() {
         let (word, after) = word(rest);
         if word.len() > WORD_MAX {
@@ -135,18 +144,26 @@ pub fn words(line: &str) -> Result<Vec<Cow<'_, str>>, Error> {
             return Err(Error::TooManyWords);
         }
         words.push(word);
-        rest = after.trim_start_matches(is_blank);
+        rest = trim_start(after);
     }
     Ok(words)
 }
 
-const fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n')
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+fn trim_start(text: &str) -> &str {
+    let start = text.bytes().position(|byte| !is_blank(byte));
+    start
+        .and_then(|start| text.get(start..))
+        .unwrap_or_default()
 }
 
 /// The first word, and what follows it.
 fn word(text: &str) -> (Cow<'_, str>, &str) {
-    let end = text.find(|c| is_blank(c) || c == '"').unwrap_or(text.len());
+    let end = text.bytes().position(|byte| is_blank(byte) || byte == b'"');
+    let end = end.unwrap_or(text.len());
     let (plain, rest) = text.split_at(end);
     let Some(quoted) = rest.strip_prefix('"') else {
         return (Cow::Borrowed(plain), rest);

@@ -3,7 +3,7 @@
 //! A name is one of the label file's, or `bit:N` for a bit whatever it is called, so that a saved
 //! table can be loaded where the file is another one. All names of a list count (compat: cli-14).
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use flow::{LabelMap, Labels};
 
@@ -12,7 +12,7 @@ use super::lowargs::Environment;
 use super::options::Id;
 
 /// What a label file has to say, or why it has nothing.
-pub type Names = Result<Rc<LabelMap>, String>;
+pub type Names = Result<Arc<LabelMap>, String>;
 
 /// What stands before the number of a bit.
 const BIT: &str = "bit:";
@@ -42,7 +42,7 @@ pub struct LabelArgs {
     /// Labels to clear.
     pub del: Option<Labels>,
     /// The names, when labels matter to the command.
-    pub map: Option<Rc<LabelMap>>,
+    pub map: Option<Arc<LabelMap>>,
 }
 
 impl LabelWords {
@@ -74,7 +74,7 @@ impl LabelWords {
             if self.shown || names().any(|name| !name.starts_with(BIT)) {
                 notices.push(format!("nfct_labelmap_new: {reason}"));
             }
-            Rc::default()
+            Arc::default()
         });
         let some = |names: &[String]| match names {
             [] => Ok(None),

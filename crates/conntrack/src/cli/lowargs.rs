@@ -22,15 +22,17 @@ use super::topics::Topic;
 use super::value::{self, List, ListWord};
 
 /// What the command line's meaning depends on besides its words.
+///
+/// Lines of a file are read by several threads.
 pub struct Environment<'a> {
     /// The first word that is no option ends the options (`POSIXLY_CORRECT`).
     pub posix: bool,
     /// The number of a protocol by its name in the system's database.
-    pub protocol_number: &'a dyn Fn(&str) -> Option<u8>,
+    pub protocol_number: &'a (dyn Fn(&str) -> Option<u8> + Sync),
     /// The names of labels in a file, by default the system's; or why there are none.
-    pub labels: &'a dyn Fn(Option<&str>) -> Names,
+    pub labels: &'a (dyn Fn(Option<&str>) -> Names + Sync),
     /// Opens a file of filters, `-` for standard input.
-    pub open: &'a dyn Fn(&str) -> io::Result<File>,
+    pub open: &'a (dyn Fn(&str) -> io::Result<File> + Sync),
 }
 
 /// A word of `-u`.
@@ -155,6 +157,7 @@ pub struct LowArgs {
     pub table: Table,
     given: u64,
     given_of_protocols: Vec<&'static ProtoOpt>,
+    given_fields: u32,
     /// `-f`, or the family of the addresses.
     pub family: Option<Family>,
     /// `-s` and `--mask-src`.
@@ -261,10 +264,13 @@ impl LowArgs {
     }
 
     /// Whether an option of a protocol was given.
-    pub fn has_field(&self, field: Field) -> bool {
-        self.given_of_protocols
-            .iter()
-            .any(|option| option.field == field)
+    pub const fn has_field(&self, field: Field) -> bool {
+        self.given_fields & 1 << field as u32 != 0
+    }
+
+    /// The options that were given, as bits.
+    pub const fn given(&self) -> u64 {
+        self.given
     }
 
     /// The name of an option that came with another `-p` of the line.
@@ -272,7 +278,10 @@ impl LowArgs {
         let row = self.protocol.and_then(Row::of);
         let is_own = |option: &ProtoOpt| {
             let mut own = row.into_iter().flat_map(Row::options);
-            own.any(|own| own.names == option.names && own.value == option.value)
+            // Usually it is the very row.
+            own.any(|own| {
+                std::ptr::eq(own, option) || own.names == option.names && own.value == option.value
+            })
         };
         let foreign = self.given_of_protocols.iter().find(|given| !is_own(given));
         foreign.map(|option| option.names[0])
@@ -458,11 +467,15 @@ impl LowArgs {
     }
 
     fn protocol_option(&mut self, option: &'static ProtoOpt, text: &str) -> Result<(), Error> {
+        if self.given_of_protocols.is_empty() {
+            self.given_of_protocols.reserve(8);
+        }
         self.given_of_protocols.push(option);
-        let name = || format!("--{}", option.names[0]);
+        self.given_fields |= 1 << option.field as u32;
+        let name = option.names[0];
         let number = match option.value {
-            Value::Decimal(bits) => value::decimal_up_to(text, &name(), (1 << bits) - 1)?,
-            Value::Key => value::number_up_to(text, &name(), u16::MAX.into())?,
+            Value::Decimal(bits) => value::decimal_up_to(text, name, (1 << bits) - 1)?,
+            Value::Key => value::number_up_to(text, name, u16::MAX.into())?,
             Value::TcpState => {
                 self.state = Some(State::Tcp(value::tcp_state(text)?));
                 return Ok(());
@@ -513,7 +526,6 @@ const fn family_of(addr: IpAddr) -> Family {
 
 /// A number of seconds or bytes.
 fn decimal_u32(text: &str, option: &Opt) -> Result<u32, Error> {
-    let name = format!("--{}", option.names[0]);
-    let number = value::decimal_up_to(text, &name, u32::MAX.into())?;
+    let number = value::decimal_up_to(text, option.id.name(), u32::MAX.into())?;
     Ok(u32::try_from(number).unwrap_or(u32::MAX))
 }

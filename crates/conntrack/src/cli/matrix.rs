@@ -21,9 +21,11 @@ pub fn check(args: &LowArgs) -> Result<(), Error> {
         };
     };
     let column = Column::of(verb, args.table);
-    for option in &OPTIONS {
-        let rule = column.rule(option.matrix);
-        check_one(rule, args.has(option.id), option.names[0], option.matrix)?;
+    if column.is_violated(args.given()) {
+        for option in &OPTIONS {
+            let rule = column.rule(option.matrix);
+            check_one(rule, args.has(option.id), option.names[0], option.matrix)?;
+        }
     }
     if column.rule(Id::Src.row().matrix) == Rule::Pair {
         let given = [Id::Src, Id::Dst, Id::ReplySrc, Id::ReplyDst].map(|id| args.has(id));

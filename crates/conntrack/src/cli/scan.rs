@@ -60,17 +60,36 @@ impl Key {
     }
 }
 
+/// For each letter the place of its option, or behind those of its command, from 1 on.
+static LETTERS: [u8; 128] = letters();
+
+const fn letters() -> [u8; 128] {
+    let mut letters = [0; 128];
+    let mut place = 0;
+    while place < OPTIONS.len() + COMMANDS.len() {
+        let letter = match place {
+            place if place < OPTIONS.len() => OPTIONS[place].short,
+            place => COMMANDS[place - OPTIONS.len()].short,
+        };
+        place += 1;
+        if letter != LONG_ONLY {
+            assert!(place < 256 && letters[letter as usize] == 0);
+            #[expect(clippy::cast_possible_truncation, reason = "it was compared")]
+            let place = place as u8;
+            letters[letter as usize] = place;
+        }
+    }
+    letters
+}
+
 /// The command or option of this letter.
 fn by_letter(letter: char) -> Option<Key> {
-    let mut options = OPTIONS.iter();
-    let mut commands = COMMANDS.iter();
-    options
-        .find(|option| option.short != LONG_ONLY && char::from(option.short) == letter)
-        .map(Key::Option)
-        .or_else(|| {
-            let command = commands.find(|command| char::from(command.short) == letter);
-            command.map(Key::Command)
-        })
+    let letter = usize::try_from(u32::from(letter)).ok()?;
+    let place = usize::from(*LETTERS.get(letter)?).checked_sub(1)?;
+    match OPTIONS.get(place) {
+        Some(option) => Some(Key::Option(option)),
+        None => COMMANDS.get(place - OPTIONS.len()).map(Key::Command),
+    }
 }
 
 /// One option as it was typed.
@@ -257,8 +276,10 @@ impl<'a, W: AsRef<str>> Scanner<'a, W> {
     }
 
     fn needed_word(&mut self) -> Result<&'a str, Error> {
-        let typed = self.current_word();
-        self.take_word().ok_or(Error::MissingArgument(typed))
+        if self.next >= self.words.len() {
+            return Err(Error::MissingArgument(self.current_word()));
+        }
+        Ok(self.take_word().unwrap_or_default())
     }
 
     /// The next word, unless it looks like an option or a negation.

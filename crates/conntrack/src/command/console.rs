@@ -21,9 +21,9 @@ pub struct Console<'a> {
 }
 
 impl Console<'_> {
-    /// Shows how far a long work is, every `step` parts.
-    pub fn progress(&mut self, done: u64, total: u64, step: u64) {
-        if let Some(status) = self.status.as_mut().filter(|_| done % step == 0) {
+    /// Shows how far a long work is.
+    pub fn progress(&mut self, done: u64, total: u64) {
+        if let Some(status) = &mut self.status {
             status(&format!("{done} of {total} lines"));
         }
     }

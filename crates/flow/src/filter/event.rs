@@ -71,6 +71,11 @@ impl Network {
         *self == Self::host(self.addr)
     }
 
+    /// Whether an address lies in it.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        Self::new(addr, self.prefix).is_some_and(|other| other.masked() == self.masked())
+    }
+
     /// The address with the bits behind the prefix cleared.
     pub fn masked(&self) -> IpAddr {
         match self.addr {
@@ -335,6 +340,24 @@ mod tests {
         let ignore = EventFilter::new().with_addresses(Policy::Ignore, &[]);
         assert!(!ignore.passes(&flow));
         assert!(EventFilter::new().passes(&flow));
+    }
+
+    #[test]
+    fn a_network_contains_addresses_of_its_family_only() {
+        for (text, addr, wanted) in [
+            ("10.1.0.0/16", "10.1.2.3", true),
+            ("10.1.0.0/16", "10.2.0.0", false),
+            ("0.0.0.0/0", "10.2.0.0", true),
+            ("0.0.0.0/0", "::1", false),
+            ("2001:db8::/33", "2001:db8:7fff::1", true),
+            ("2001:db8::/33", "2001:db8:8000::1", false),
+        ] {
+            assert_eq!(
+                network(text).contains(addr.parse().unwrap()),
+                wanted,
+                "{text} {addr}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Laws of filters, on flows and filters of a small world in which they meet often.
 
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -228,7 +228,7 @@ proptest! {
     ) {
         let selection = Selection {
             all,
-            any: (!is_alone).then(|| Rc::new(FilterSet::new(filters))),
+            any: (!is_alone).then(|| Arc::new(FilterSet::new(filters))),
         };
         let dumps = selection.kernel();
         for flow in flows.iter().filter(|flow| selection.matches(flow)) {
@@ -254,7 +254,7 @@ proptest! {
         };
         let both = [Family::Ipv4, Family::Ipv6];
         let [one, other] = if v6 { [both[1], both[0]] } else { both };
-        let any = Some(Rc::new(FilterSet::new(Vec::from([of(other)]))));
+        let any = Some(Arc::new(FilterSet::new(Vec::from([of(other)]))));
         let selection = Selection { all: of(one), any };
         prop_assert_eq!(selection.kernel(), []);
     }

@@ -1,7 +1,7 @@
 //! The flows that a command is about: those that its options describe and, where it was given a
 //! file of filters, that one of these wants as well.
 
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::flow::FlowFilter;
@@ -16,7 +16,7 @@ pub struct Selection {
     /// What has to hold for every flow.
     pub all: FlowFilter,
     /// Of these, one has to hold.
-    pub any: Option<Rc<FilterSet>>,
+    pub any: Option<Arc<FilterSet>>,
 }
 
 impl From<FlowFilter> for Selection {

@@ -246,6 +246,6 @@ fn progress_is_shown_on_a_terminal_only() {
     assert_eq!((silent.code(), &*silent.stderr), (0, ""));
     let watched = Command::new("script").args(["-qec", &command, "/dev/null"]);
     let watched = namespace.output(watched).unwrap();
-    assert!(watched.stdout.contains("4096 of 5000 lines"), "{watched:?}");
+    assert!(watched.stdout.contains(" of 5000 lines"), "{watched:?}");
     assert!(watched.stdout.ends_with("\r\x1b[K"), "{watched:?}");
 }

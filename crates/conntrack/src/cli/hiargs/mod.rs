@@ -4,7 +4,7 @@
 //! [`condition`] says which flows are meant, [`new_flow`] what a new flow is, [`change`] what an
 //! update does to one, [`style`] how flows are shown.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use flow::filter::{FilterSet, FlowFilter, Selection};
 use flow::{Family, Protocol};
@@ -165,7 +165,7 @@ impl Job {
             Self::List { filter, .. }
             | Self::Follow { filter, .. }
             | Self::Update { filter, .. }
-            | Self::Delete { filter, .. } => filter.any = Some(Rc::new(set)),
+            | Self::Delete { filter, .. } => filter.any = Some(Arc::new(set)),
             // The table of options refuses it with these.
             Self::Help(_)
             | Self::HelpAbout(_)

@@ -3,7 +3,7 @@
 //! Which words go together was checked when they were read. A word that says nothing about a
 //! command is accepted and has no effect there, as in stock.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use flow::LabelMap;
 use flow::render::{Format, Saved, Show};
@@ -18,7 +18,7 @@ pub struct Style {
     /// The format, and what is shown beyond what it always has.
     pub show: Show,
     /// The names of labels, if labels are to be shown.
-    pub labels: Option<Rc<LabelMap>>,
+    pub labels: Option<Arc<LabelMap>>,
 }
 
 /// What `-o` asks for.

@@ -1,29 +1,32 @@
 //! `-R`: does what the lines of a file say.
 //!
-//! The file is read twice: nothing is done before every line was checked, and no more than a run of
-//! requests is kept. What cannot be read twice, such as a pipe, is kept whole. New flows go to the
-//! kernel a hundred at a time, in the order of the lines.
+//! The file is read twice: nothing is done before every line was checked ([`check`]), and no more than
+//! some lines are kept in memory. While the kernel works through one run of a hundred new flows, a
+//! second thread reads the lines of those that follow; they are done in the order of the lines.
 //!
 //! The first line that fails ends it. The kernel works through a run to its end, so the lines of
 //! the same run behind it were tried as well; each that failed is named (compat: cli-61).
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use linux::table::{Batch, Error};
 use linux::{Errno, SystemError};
 
 use super::{Console, Done, Failure, create, delete, flush, update};
 use crate::cli::Environment;
-use crate::cli::batch::{Line, Lines, Unreadable};
+use crate::cli::Job;
+use crate::cli::batch::{Line, Lines};
 use crate::cli::hiargs::NewFlow;
-use crate::cli::{self, Job};
 
-/// Longest text that is kept.
-const TEXT_MAX: u64 = 1024 * 1024 * 1024;
+mod check;
+mod source;
 
-/// Lines between two signs of life.
-const PROGRESS_STEP: u64 = 4096;
+use check::Wrong;
+use source::{Chunk, Chunks, Source};
+
+/// Chunks of lines that are read before their turn.
+const AHEAD_MAX: usize = 2;
 
 /// Does what the lines of a file say, `-` for standard input.
 pub fn run(
@@ -31,105 +34,75 @@ pub fn run(
     environment: &Environment<'_>,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
-    let mut source = (environment.open)(path)
-        .and_then(Source::new)
-        .map_err(|_| Failure::Open(path.into()))?;
-    let total = check(&mut source, path, environment, console)?;
+    let unreadable = || Failure::Open(path.into());
+    let source = (environment.open)(path).and_then(Source::new);
+    let mut source = source.map_err(|_| unreadable())?;
+    let chunks = source.chunks().map_err(|_| unreadable())?;
+    let total = check::check(chunks, environment, console.notice).map_err(|wrong| match wrong {
+        Wrong::Unreadable => unreadable(),
+        Wrong::Line(number, error) => Failure::Line(number, error),
+    })?;
+    let chunks = source.chunks().map_err(|_| unreadable())?;
     let mut loading = Loading {
         batch: Batch::open()?,
         waiting: Vec::new(),
     };
-    let result = each_line(&mut source, path, |number, line| {
-        console.progress(number, total, PROGRESS_STEP);
-        // What it warns of was said when it was checked.
-        let line = Line::parse(line, environment, &mut Vec::new());
-        match line.map_err(|error| Failure::Line(number, error))? {
-            Some(line) => loading.line(number, &line.job, console),
-            None => Ok(()),
+    let (taker, lines) = sync_channel(AHEAD_MAX);
+    let result = thread::scope(|scope| {
+        scope.spawn(move || read(chunks, path, environment, &taker));
+        // Dropped at the end, which ends the reader.
+        for jobs in lines {
+            let Jobs { jobs, last_line } = jobs?;
+            for (number, job) in jobs {
+                loading.line(number, &job, console)?;
+            }
+            console.progress(last_line, total);
         }
+        loading.finish()
     });
-    let result = result.and_then(|_| loading.finish());
     console.end_of_progress();
     result.map(|()| Done::SILENT)
 }
 
-/// Checks all lines; their number. What may not stand in a file is told after what is wrong.
-fn check(
-    source: &mut Source,
+/// Lines that were understood, with their numbers.
+struct Jobs {
+    jobs: Vec<(u64, Job)>,
+    /// The number of the last line, also of one that asks for nothing.
+    last_line: u64,
+}
+
+/// Reads the lines of a text that was checked and hands them on, as long as somebody takes them.
+fn read(
+    mut chunks: Chunks<'_>,
     path: &str,
     environment: &Environment<'_>,
-    console: &mut Console<'_>,
-) -> Result<u64, Failure> {
-    let mut refused = None;
-    let mut notices = Vec::new();
-    let total = each_line(source, path, |number, line| {
-        let line = Line::parse(line, environment, &mut notices);
-        for notice in notices.drain(..) {
-            (console.notice)(&notice);
-        }
-        let line = line.map_err(|error| Failure::Line(number, error))?;
-        if let (None, Some(Err(error))) = (&refused, line.map(|line| line.check())) {
-            refused = Some(Failure::Line(number, error));
-        }
-        Ok(())
-    })?;
-    refused.map_or(Ok(total), Err)
-}
-
-/// Hands each line and its number to `each`; the number of lines.
-fn each_line(
-    source: &mut Source,
-    path: &str,
-    mut each: impl FnMut(u64, &str) -> Result<(), Failure>,
-) -> Result<u64, Failure> {
-    let unreadable = || Failure::Open(path.into());
-    let mut lines = Lines::new(source.rewound().map_err(|_| unreadable())?);
-    let mut count = 0;
+    taker: &SyncSender<Result<Jobs, Failure>>,
+) {
     loop {
-        match lines.next_line() {
-            Ok(Some((number, line))) => {
-                each(number, &line)?;
-                count = number;
-            }
-            Ok(None) => return Ok(count),
-            Err(Unreadable::Input) => return Err(unreadable()),
-            Err(Unreadable::TooLong(number)) => {
-                return Err(Failure::Line(number, cli::Error::TooManyWords));
-            }
+        let jobs = match chunks.next_chunk() {
+            Ok(Some(chunk)) => jobs(&chunk, environment),
+            Ok(None) => return,
+            Err(_) => Err(Failure::Open(path.into())),
+        };
+        let is_last = jobs.is_err();
+        if taker.send(jobs).is_err() || is_last {
+            return;
         }
     }
 }
 
-/// A text that can be read twice.
-enum Source {
-    /// A file, and where its text starts.
-    File(File, u64),
-    /// The text itself.
-    Text(Vec<u8>),
-}
-
-impl Source {
-    fn new(mut file: File) -> io::Result<Self> {
-        if let (true, Ok(start)) = (file.metadata()?.is_file(), file.stream_position()) {
-            return Ok(Self::File(file, start));
-        }
-        let mut text = Vec::new();
-        let read = file.take(TEXT_MAX + 1).read_to_end(&mut text)?;
-        if u64::try_from(read).is_ok_and(|read| read > TEXT_MAX) {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(Self::Text(text))
+fn jobs(chunk: &Chunk, environment: &Environment<'_>) -> Result<Jobs, Failure> {
+    let mut jobs = Vec::with_capacity(512);
+    let mut last_line = chunk.first_line;
+    let mut lines = Lines::starting_at(chunk.first_line, &*chunk.text);
+    while let Ok(Some((number, line))) = lines.next_line() {
+        // What it warns of was said when it was checked.
+        let line = Line::parse(&line, environment, &mut Vec::new());
+        let line = line.map_err(|error| Failure::Line(number, error))?;
+        jobs.extend(line.map(|line| (number, line.job)));
+        last_line = number;
     }
-
-    fn rewound(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
-        Ok(match self {
-            Self::File(file, start) => {
-                file.seek(SeekFrom::Start(*start))?;
-                Box::new(BufReader::with_capacity(64 * 1024, &*file))
-            }
-            Self::Text(text) => Box::new(Cursor::new(text)),
-        })
-    }
+    Ok(Jobs { jobs, last_line })
 }
 
 /// A new flow on its way.
