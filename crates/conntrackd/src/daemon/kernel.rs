@@ -205,6 +205,7 @@ impl Kernel {
         let limit = self.events_per_turn + std::mem::take(&mut self.echoes);
         let (counters, filter) = (&mut self.counters, &self.filter);
         let expectations = &mut self.expectations;
+        let mut masters = Vec::new();
         let mut overrun = false;
         let Some(events) = &mut self.events else {
             return Drain::NOTHING;
@@ -223,13 +224,8 @@ impl Kernel {
                             counters.events_filtered += 1;
                             return;
                         }
-                        let master = expectations.master_to_look_at(&event);
+                        masters.extend(expectations.master_to_look_at(&event));
                         listener.hear(now, Input::Event(event));
-                        if let Some(master) = master {
-                            expectations.look_at(&master, filter, |event| {
-                                listener.hear(now, Input::Event(event));
-                            });
-                        }
                     }
                 }
             }
@@ -238,6 +234,11 @@ impl Kernel {
             Notice::Truncated => overrun = true,
             Notice::Malformed(_) => counters.events_unknown += 1,
         });
+        for master in masters {
+            expectations.look_at(&master, filter, |event| {
+                listener.hear(now, Input::Event(event));
+            });
+        }
         if overrun {
             self.overrun(listener, now, reports);
         }

@@ -86,6 +86,13 @@ impl<K: Kept> Internal<K> {
         }
     }
 
+    /// Whether what is live under this identity is another life than the one that is reported.
+    pub(crate) fn knows_another_life(&self, report: &K::Report<'_>) -> bool {
+        let slot = self.table.find(&K::key_of_report(report));
+        let tracked = slot.and_then(|slot| self.table.get(slot));
+        tracked.is_some_and(|it| it.life != Life::Dead && it.has_another_id(report))
+    }
+
     /// A flow of the kernel has changed. `None` if there is no room for it.
     pub(crate) fn on_update(
         &mut self,

@@ -50,10 +50,7 @@ impl Theirs {
     ) -> bool {
         self.zones.note(message.zone);
         match kind {
-            EventKind::New => {
-                self.forget_expectations_of(message, stats);
-                self.flows.on_new(message, now, stats)
-            }
+            EventKind::New => self.flows.on_new(message, now, stats),
             EventKind::Update => self.flows.on_update(message, now, stats),
             EventKind::Destroy => {
                 self.forget_expectations_of(message, stats);
@@ -151,7 +148,7 @@ impl Theirs {
         })
     }
 
-    /// A flow ends, or another one takes over its tuple.
+    /// A flow has ended.
     fn forget_expectations_of(&mut self, message: &FlowMessage<'_>, stats: &mut Stats) {
         if self.masters.is_empty() {
             return;

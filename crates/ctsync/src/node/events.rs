@@ -52,8 +52,10 @@ impl Node {
             // What the peer had of this tuple before, nobody has told it is gone.
             self.ours.flows.peer_remembers();
         }
-        // The end of an older flow of this tuple may have got lost.
-        self.end_expectations_of(&flow.orig, zone_of(flow), announced);
+        if self.ours.flows.knows_another_life(flow) {
+            // Nobody has told of the end of the older flow.
+            self.end_expectations_of(&flow.orig, zone_of(flow), announced);
+        }
         let slot = self.ours.flows.on_new(flow, self.now, &mut self.stats);
         self.on_flow_known(flow, slot, announced);
     }

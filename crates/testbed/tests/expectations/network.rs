@@ -1,0 +1,173 @@
+//! A client, two firewalls that replicate, a server.
+//!
+//! ```text
+//!                  ┌─ [inside] a [outside] ─┐
+//!  [10.0.0.100] lan ┤        sync │          ├ wan [192.0.2.10]
+//!                  └─ [inside] b [outside] ─┘
+//! ```
+//!
+//! The firewall that is primary holds 10.0.0.1 and 192.0.2.1; the other one is connected and has no
+//! address. Whoever comes from inside is seen as 192.0.2.1. A firewall lets nothing pass but
+//! sessions of FTP and SIP, and what belongs to them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use testbed::{
+    Command, Conntrackd, Error, Implementation, IpVersion, Mode, Namespace, Program, Progress,
+    Result, Setup, SyncPair, Transport, veth, wait_for,
+};
+
+/// How long anything here may take.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The server as the client reaches it.
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+/// The client as it is.
+pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+
+/// Ports by number: a small machine has no /etc/services. The daemons' own datagrams are not
+/// tracked.
+const RULES: &str = r#"
+flush ruleset
+table ip firewall {
+	ct helper ftp { type "ftp" protocol tcp; }
+	ct helper sip { type "sip" protocol udp; }
+	chain link_in { type filter hook prerouting priority raw; iifname "sync" notrack; }
+	chain link_out { type filter hook output priority raw; oifname "sync" notrack; }
+	chain helpers {
+		type filter hook prerouting priority filter;
+		tcp dport 21 ct helper set "ftp"
+		udp dport 5060 ct helper set "sip"
+	}
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state established,related accept
+		iifname "inside" tcp dport 21 ct state new accept
+		iifname "inside" udp dport 5060 ct state new accept
+	}
+	chain translation {
+		type nat hook postrouting priority srcnat;
+		oifname "outside" snat to 192.0.2.1
+	}
+}
+"#;
+
+/// Everything, with the first firewall as primary.
+pub struct Network {
+    pub client: Namespace,
+    pub server: Namespace,
+    pub a: Firewall,
+    pub b: Firewall,
+}
+
+/// One of the firewalls.
+pub struct Firewall {
+    pub namespace: Namespace,
+    pub daemon: Conntrackd,
+}
+
+impl Network {
+    /// Makes it, with FT-FW between these daemons; `options` goes into their `Options`.
+    pub fn new(daemons: [Implementation; 2], options: &str) -> Result<Self> {
+        let SyncPair { a, b } = SyncPair::new()?;
+        let (client, server) = (Namespace::new("client")?, Namespace::new("server")?);
+        for (host, bridge, address, interface) in [
+            (&client, "lan", "10.0.0.100/24", "inside"),
+            (&server, "wan", "192.0.2.10/24", "outside"),
+        ] {
+            host.bridge(bridge)?;
+            host.address(bridge, address)?;
+            for (firewall, port) in [(&a, "to-a"), (&b, "to-b")] {
+                veth(firewall, interface, host, port)?;
+                host.plug(port, bridge)?;
+            }
+        }
+        client.route("default via 10.0.0.1")?;
+        let in_sync = format!("Options {{ {options} }}");
+        let setup = Setup {
+            in_sync: &in_sync,
+            ..Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4)
+        };
+        let [config_a, config_b] = setup.configs();
+        let [daemon_a, daemon_b] = daemons;
+        let network = Self {
+            client,
+            server,
+            a: Firewall::new(a, daemon_a, &config_a)?,
+            b: Firewall::new(b, daemon_b, &config_b)?,
+        };
+        network.a.take_addresses()?;
+        Ok(network)
+    }
+
+    /// The first firewall dies, the second one takes over.
+    pub fn fail_over(&self) -> Result<()> {
+        self.a.daemon.kill();
+        for interface in ["inside", "outside", "sync"] {
+            self.a.namespace.link_down(interface)?;
+        }
+        self.b.daemon.client("-c")?;
+        self.b.take_addresses()?;
+        for host in [&self.client, &self.server] {
+            host.run("ip neighbour flush all")?;
+        }
+        Ok(())
+    }
+
+    /// Where the server's service of this port is.
+    pub fn service(&self, port: u16) -> SocketAddr {
+        (SERVER, port).into()
+    }
+}
+
+impl Firewall {
+    fn new(namespace: Namespace, daemon: Implementation, config: &str) -> Result<Self> {
+        namespace.sysctl("net.ipv4.ip_forward", 1)?;
+        namespace.nft(RULES)?;
+        let daemon = Conntrackd::start(&namespace, daemon, config)?;
+        Ok(Self { namespace, daemon })
+    }
+
+    fn take_addresses(&self) -> Result<()> {
+        self.namespace.address("inside", "10.0.0.1/24")?;
+        self.namespace.address("outside", "192.0.2.1/24")
+    }
+
+    /// The expectations in its kernel, without their times.
+    pub fn kernel_expectations(&self) -> Result<Vec<String>> {
+        let conntrack = Implementation::Ours.path(Program::Conntrack)?;
+        let command = Command::new(conntrack).args(["-L", "expect"]);
+        let listing = self.namespace.run(command)?.stdout;
+        let timeless = |line: &str| line.split_once(" proto").map(|(_, rest)| rest.to_owned());
+        let mut lines: Vec<_> = listing.lines().filter_map(timeless).collect();
+        lines.sort();
+        Ok(lines)
+    }
+
+    /// What its daemon lists with `-i expect` or `-e expect`, without ages.
+    pub fn listed(&self, request: &str) -> Result<Vec<String>> {
+        let listing = self.daemon.client(request)?.stdout;
+        let ageless = |line: &str| line.split(" [active since").next().map(str::to_owned);
+        let mut lines: Vec<_> = listing.lines().filter_map(ageless).collect();
+        lines.sort();
+        Ok(lines)
+    }
+
+    /// Waits until a listing of its daemon has so many lines.
+    pub fn wait_for_listed(&self, request: &str, count: usize) -> Result<Vec<String>> {
+        let what = format!("{count} lines of {request} on {}", self.namespace.label());
+        wait_for(&what, PATIENCE, || {
+            let lines = self.listed(request)?;
+            Ok(match lines.len() == count {
+                true => Progress::Done(lines),
+                false => Progress::Waiting(lines.join("\n")),
+            })
+        })
+    }
+}
+
+/// An error of a conversation.
+pub fn unexpected(what: impl Into<String>) -> Error {
+    Error::Unexpected(what.into())
+}
