@@ -62,10 +62,7 @@ fn check(case: &Path) {
 }
 
 fn render(warnings: &[Warning]) -> String {
-    let line = |warning: &Warning| {
-        let level = warning.level();
-        format!("{}: [{level:?}] {warning}\n", warning.line)
-    };
+    let line = |warning: &Warning| format!("{}: {warning}\n", warning.line);
     warnings.iter().map(line).collect()
 }
 

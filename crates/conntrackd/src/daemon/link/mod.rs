@@ -72,6 +72,8 @@ pub struct Link {
     opened_on: u32,
     /// What closed sockets had carried: sent and received.
     before: (Traffic, Traffic),
+    /// Datagrams of others than those that count.
+    strangers: Traffic,
     /// Nothing can be sent now.
     blocked: bool,
     /// The node was told so.
@@ -104,6 +106,7 @@ impl Link {
             reopen_at: Some(now),
             opened_on: 0,
             before: (Traffic::default(), Traffic::default()),
+            strangers: Traffic::default(),
             blocked: true,
             told_blocked: false,
             refused: None,
@@ -190,6 +193,7 @@ impl Link {
             }
         }
         self.before = self.traffic();
+        self.strangers = Traffic::default();
         self.blocked = matches!(sockets, Sockets::Streams(..));
         self.disconnected_since = self.blocked.then_some(now);
         self.sockets = Some(sockets);
@@ -206,7 +210,13 @@ impl Link {
         match &mut self.sockets {
             Some(Sockets::Datagrams(receiver, _)) => {
                 let is_group = matches!(self.settings, Settings::Multicast(_));
+                let (settings, strangers) = (&self.settings, &mut self.strangers);
                 receive_datagrams(receiver, |datagram| {
+                    if let Some(from) = datagram.from.filter(|from| !settings.accepts(from.ip())) {
+                        strangers.errors += 1;
+                        let report = LinkReport::StrangeDatagram(name.to_owned(), from);
+                        return reports.push(Report::Link(report));
+                    }
                     let peer = match datagram.from {
                         Some(from) if is_group => peer_id(from),
                         _ => PeerId(0),
@@ -222,8 +232,9 @@ impl Link {
                     );
                 })
             }
-            Some(Sockets::Streams(receiver, _)) => {
+            Some(Sockets::Streams(receiver, sender)) => {
                 let mut count = 0;
+                let mut is_new = false;
                 let more = receiver.drain(BYTES_PER_TURN, |incoming| {
                     let report = match incoming {
                         tcp::Incoming::Messages(bytes) => {
@@ -239,6 +250,7 @@ impl Link {
                             );
                         }
                         tcp::Incoming::Connected(from) => {
+                            is_new = true;
                             LinkReport::PeerConnected(name.to_owned(), from)
                         }
                         tcp::Incoming::Closed(_) => LinkReport::PeerDisconnected(name.to_owned()),
@@ -249,6 +261,11 @@ impl Link {
                     };
                     reports.push(Report::Link(report));
                 });
+                // Before its first message is read, which may ask for what has to arrive.
+                if is_new {
+                    sender.renew(since_start(now));
+                    self.blocked = sender.is_blocked();
+                }
                 Drain { count, more }
             }
             None => Drain {
@@ -366,7 +383,8 @@ impl Link {
             None => (Traffic::default(), Traffic::default()),
         };
         let (sent_before, received_before) = self.before;
-        (sent_before.with(sent), received_before.with(received))
+        let received = received_before.with(received).with(self.strangers);
+        (sent_before.with(sent), received)
     }
 
     /// Buffers that wait for a connection, how many of them at most, and how many were dropped.

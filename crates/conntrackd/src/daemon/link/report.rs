@@ -39,6 +39,8 @@ pub enum LinkReport {
     PeerDisconnected(String),
     /// Somebody else has connected to us and was turned away.
     Stranger(String, SocketAddr),
+    /// A datagram came from somebody who is not to be heard.
+    StrangeDatagram(String, SocketAddr),
     /// What came over the connection of the peer is no messages; it was closed.
     OutOfStep(String),
     /// What happens to interfaces cannot be learnt.
@@ -56,6 +58,7 @@ impl LinkReport {
             | Self::Disconnected(..)
             | Self::PeerDisconnected(_)
             | Self::Stranger(..)
+            | Self::StrangeDatagram(..)
             | Self::OutOfStep(_) => Level::Warning,
             Self::Opened(_)
             | Self::Up(_)
@@ -81,7 +84,7 @@ impl LinkReport {
             | Self::PeerConnected(..)
             | Self::PeerDisconnected(_) => Some("connections of the peer"),
             // Apart from the others, which a stranger could hide otherwise.
-            Self::Stranger(..) => Some("connections of strangers"),
+            Self::Stranger(..) | Self::StrangeDatagram(..) => Some("messages of strangers"),
             Self::OutOfStep(_) => Some("broken streams"),
         }
     }
@@ -114,6 +117,9 @@ impl LinkReport {
                 "a connection from {from} on {name} was turned away: that is not the peer's address"
             )
             .into(),
+            Self::StrangeDatagram(name, from) => {
+                format!("a datagram from {from} on {name} was dropped: not in `AcceptFrom'").into()
+            }
             Self::OutOfStep(name) => {
                 format!("what the peer sends on {name} is no messages; its connection was closed")
                     .into()

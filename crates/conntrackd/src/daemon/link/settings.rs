@@ -66,6 +66,17 @@ impl Settings {
         }
     }
 
+    /// Whether datagrams from this address count.
+    pub fn accepts(&self, from: IpAddr) -> bool {
+        let accept_from = match self {
+            Self::Udp(link) => &link.accept_from,
+            Self::Multicast(link) => &link.accept_from,
+            // Decided when they connect.
+            Self::Tcp(..) => return true,
+        };
+        accept_from.is_empty() || accept_from.iter().any(|network| network.contains(from))
+    }
+
     /// Opens the sockets on this interface.
     pub fn open(&self, interface: u32) -> Result<Sockets> {
         Ok(match self {
@@ -101,6 +112,7 @@ impl Settings {
                     port: link.port,
                     interface,
                     buffers: buffers(link.socket),
+                    accept_from: link.accept_from.clone(),
                     queue_len_max: *queue_len_max,
                 };
                 Sockets::Streams(tcp::Receiver::open(&config)?, tcp::Sender::open(&config)?)
@@ -207,6 +219,7 @@ mod tests {
                 receive_buffer: None,
                 checksum: true,
             },
+            accept_from: Vec::new(),
         };
         for (settings, len, bound) in [
             (Settings::Udp(unicast("192.0.2.1")), 1472, false),

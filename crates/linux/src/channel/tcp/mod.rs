@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use flow::filter::Network;
 use rustix::net::sockopt;
 
 use crate::channel::Buffers;
@@ -35,7 +36,7 @@ const PROBES_MAX: u32 = 3;
 const STUCK_MAX: u32 = 20_000;
 
 /// A link over TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Our address: we listen there and connect from there.
     pub local: IpAddr,
@@ -47,11 +48,17 @@ pub struct Config {
     pub interface: u32,
     /// Sizes of the socket buffers.
     pub buffers: Buffers,
+    /// Who may connect to us beside the peer.
+    pub accept_from: Vec<Network>,
     /// Buffers that wait for a connection at most; beyond that the oldest is dropped.
     pub queue_len_max: usize,
 }
 
 impl Config {
+    fn may_connect(&self, ip: IpAddr) -> bool {
+        ip == self.peer || self.accept_from.iter().any(|network| network.contains(ip))
+    }
+
     fn address(&self, ip: IpAddr, port: u16) -> SocketAddr {
         match ip {
             IpAddr::V4(_) => SocketAddr::new(ip, port),

@@ -1,6 +1,6 @@
 //! The end that listens: one connection of the peer at a time.
 //!
-//! Only the configured peer is served; others are turned away at once. A second connection of the
+//! Only the configured peer and whoever else was named is served; others are turned away at once. A second connection of the
 //! peer means that it has given up the first one, and takes its place as soon as that has been
 //! read to its end.
 
@@ -87,7 +87,7 @@ impl Receiver {
         let mut poller = Poller::new()?;
         poller.add(&listener, ANY, Interest::Read)?;
         Ok(Self {
-            config: *config,
+            config: config.clone(),
             listener,
             connection: None,
             poller,
@@ -169,7 +169,7 @@ impl Receiver {
             };
             let from = name.and_then(|name| SocketAddr::try_from(name).ok());
             match from {
-                Some(from) if from.ip() == self.config.peer => self.serve(socket, from, sink),
+                Some(from) if self.config.may_connect(from.ip()) => self.serve(socket, from, sink),
                 Some(from) => {
                     self.traffic.errors += 1;
                     sink(Incoming::Stranger(from));

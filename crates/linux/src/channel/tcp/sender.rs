@@ -24,6 +24,9 @@ use crate::poller::{Interest, Poller};
 /// Time between two attempts to connect.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Age below which a connection was surely made to the peer that is there now.
+const YOUNG: Duration = Duration::from_secs(4);
+
 /// How long an attempt may take.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -70,6 +73,8 @@ pub struct Sender {
     config: Config,
     state: State,
     retry_at: Duration,
+    /// When the connection was made.
+    connected_at: Duration,
     /// The socket was full when it was last written to.
     full: bool,
     queue: VecDeque<Vec<u8>>,
@@ -90,9 +95,10 @@ impl Sender {
             return Err(error.on(config.peer));
         }
         Ok(Self {
-            config: *config,
+            config: config.clone(),
             state: State::Idle,
             retry_at: Duration::ZERO,
+            connected_at: Duration::ZERO,
             full: false,
             queue: VecDeque::new(),
             written: 0,
@@ -147,6 +153,20 @@ impl Sender {
         Some(Change::Lost(errno))
     }
 
+    /// The peer has made a new connection to us, so that its end of ours may be gone: unless ours is
+    /// young, it is given up and made again at once.
+    ///
+    /// A peer that has lost its power says nothing, and what is written to the old connection is
+    /// lost. That the new one is young keeps two nodes from renewing for each other without end.
+    pub fn renew(&mut self, now: Duration) {
+        if matches!(self.state, State::Connected(_)) && now >= self.connected_at + YOUNG {
+            self.state = State::Idle;
+            self.full = false;
+            self.written = 0;
+            self.retry_at = now;
+        }
+    }
+
     /// When [`Self::flush`] is due at the latest, even if nothing is queued.
     pub fn timeout(&self) -> Option<Duration> {
         match self.state {
@@ -189,7 +209,7 @@ impl Sender {
         if let State::Connecting(socket, since) = &self.state {
             // Asking again tells how the attempt goes.
             match connect(socket, &self.peer()) {
-                Ok(()) | Err(Errno::ISCONN) => self.connected(change)?,
+                Ok(()) | Err(Errno::ISCONN) => self.connected(now, change)?,
                 Err(Errno::ALREADY | Errno::INPROGRESS | Errno::INTR) => {
                     if now >= *since + CONNECT_TIME_MAX {
                         return Err(Errno::TIMEDOUT);
@@ -225,7 +245,7 @@ impl Sender {
         Ok(())
     }
 
-    fn connected(&mut self, change: &mut Option<Change>) -> Outcome {
+    fn connected(&mut self, now: Duration, change: &mut Option<Change>) -> Outcome {
         let State::Connecting(socket, _) = std::mem::replace(&mut self.state, State::Idle) else {
             return Ok(());
         };
@@ -233,6 +253,7 @@ impl Sender {
             .modify(&socket, ANY, Interest::Read)
             .map_err(|error| error.errno)?;
         self.state = State::Connected(socket);
+        self.connected_at = now;
         *change = Some(Change::Connected);
         Ok(())
     }
@@ -324,6 +345,7 @@ mod tests {
                 send: Some(8 * 1024),
                 receive: Some(8 * 1024),
             },
+            accept_from: Vec::new(),
             queue_len_max: 128,
         }
     }
@@ -458,6 +480,27 @@ mod tests {
     }
 
     #[test]
+    fn an_old_connection_is_renewed_and_a_young_one_is_not() {
+        let mut config = config(LOCALHOST, 0);
+        let mut receiver = Receiver::open(&config).unwrap();
+        config.port = receiver.local_address().unwrap().port();
+        let mut sender = Sender::open(&config).unwrap();
+        sender.queue(&message(1));
+        receive(&mut receiver, &mut sender, 1_000);
+        let now = clock::monotonic();
+        sender.renew(now);
+        assert!(sender.is_connected());
+        sender.renew(now + YOUNG);
+        assert!(sender.is_blocked());
+        sender.queue(&message(2));
+        flush_until(&mut sender, |sender, _| {
+            sender.retry_at = Duration::ZERO;
+            sender.is_connected()
+        });
+        assert_eq!(receive(&mut receiver, &mut sender, 1_000), message(2));
+    }
+
+    #[test]
     fn nobody_there_is_tried_once_a_second() {
         let port = {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -535,11 +578,11 @@ mod tests {
         receive(&mut receiver, &mut sender, 1_000);
         // Another address of this machine.
         let stranger = config(Ipv4Addr::new(127, 0, 0, 2).into(), settings.port);
-        let mut stranger = Sender::open(&Config {
+        let stranger = Config {
             peer: LOCALHOST,
             ..stranger
-        })
-        .unwrap();
+        };
+        let mut stranger = Sender::open(&stranger).unwrap();
         stranger.queue(&message(9));
         let mut turned_away = false;
         flush_until(&mut stranger, |_, _| {

@@ -1,0 +1,230 @@
+//! TCP: connections that break, peers that do not read, strangers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use testbed::Implementation::{Ours, Stock};
+use testbed::{Error, Group, Implementation, Mark, Result, wait_until};
+
+use super::{
+    Cables, PATIENCE, Pair, config, number, unicast, unicast_v6, wait_for_answer, wait_for_line,
+};
+
+const CONNECTED: &str = "TCP traffic (active device=link0) server=connected client=connected:";
+
+fn pair(kinds: [Implementation; 2]) -> Result<Pair> {
+    Pair::start(Cables::new(1)?, kinds, |own| {
+        config("FTFW", &[unicast("TCP", 0, own)])
+    })
+}
+
+/// The peer is killed and comes back; what happened meanwhile arrives, too.
+fn check_restart(kinds: [Implementation; 2], link: fn(&str, u8, u8) -> String) -> Result<()> {
+    let cables = Cables::new(1)?;
+    let mut pair = Pair::start(cables, kinds, |own| config("FTFW", &[link("TCP", 0, own)]))?;
+    pair.replicate(1, 500)?;
+    wait_for_answer(&pair.a, "-s", CONNECTED)?;
+    pair.b.kill();
+    wait_for_answer(&pair.a, "-s", "client=disconnected")?;
+    pair.b.restart(&pair.cables.b)?;
+    wait_for_answer(&pair.a, "-s", CONNECTED)?;
+    // A daemon that comes back has nothing, and asks.
+    pair.b.client("-n")?;
+    pair.replicate(2, 500)
+}
+
+#[test]
+fn a_peer_that_restarts_is_connected_again() -> Result<()> {
+    check_restart([Ours, Ours], unicast)?;
+    check_restart([Ours, Ours], unicast_v6)
+}
+
+#[test]
+fn a_stock_peer_that_restarts_is_connected_again() -> Result<()> {
+    check_restart([Ours, Stock], unicast)
+}
+
+#[test]
+fn flows_wait_for_a_peer_that_is_not_there_yet() -> Result<()> {
+    let cables = Cables::new(1)?;
+    let config = |own| config("FTFW", &[unicast("TCP", 0, own)]);
+    let a = testbed::Conntrackd::start(&cables.a, Ours, &config(1))?;
+    let line = "no connection to the peer on link0: Connection refused; trying again";
+    wait_for_line(a.log(), Mark::default(), line)?;
+    Group {
+        number: 1,
+        size: 3_000,
+    }
+    .create(&cables.a)?;
+    wait_until("the flows of A", PATIENCE, || {
+        a.internal().is_ok_and(|flows| flows.len() == 3_000)
+    })?;
+    let b = testbed::Conntrackd::start(&cables.b, Ours, &config(2))?;
+    let pair = Pair { a, b, cables };
+    // Many more than the queue of 128 buffers holds; nobody had to ask for them.
+    pair.wait_until_equal()?;
+    let times = pair.a.log().lines();
+    let told = times.iter().filter(|it| it.text.contains(line)).count();
+    assert_eq!(told, 1, "once per reason");
+    Ok(())
+}
+
+/// Stock does not start in this case.
+#[test]
+fn a_network_that_cannot_be_reached_at_the_start_is_tried_again() -> Result<()> {
+    let cables = Cables::new(1)?;
+    let far = |own: u8| {
+        let link = unicast("TCP", 0, own).replace("10.77.0", "10.78.0");
+        config("FTFW", &[link])
+    };
+    for (node, own) in [(&cables.a, 1), (&cables.b, 2)] {
+        // An address for the listener, but no way to the peer.
+        node.address("link0", &format!("10.78.0.{own}/32"))?;
+    }
+    let pair = Pair::start(cables, [Ours, Ours], far)?;
+    let line = "no connection to the peer on link0: Network is unreachable";
+    wait_for_line(pair.a.log(), Mark::default(), line)?;
+    for (node, peer) in [(&pair.cables.a, 2), (&pair.cables.b, 1)] {
+        node.route(&format!("10.78.0.{peer}/32 dev link0"))?;
+    }
+    pair.replicate(1, 100)
+}
+
+#[test]
+fn a_peer_that_stops_reading_blocks_nobody() -> Result<()> {
+    let pair = pair([Ours, Ours])?;
+    pair.replicate(1, 10)?;
+    pair.b.process().signal(Signal::STOP);
+    // More than all buffers between the two hold.
+    for group in 2..32 {
+        let group = Group {
+            number: group,
+            size: 2_000,
+        };
+        group.create(&pair.cables.a)?;
+    }
+    // Every event was followed, and clients are answered.
+    wait_until("all flows of A", PATIENCE, || {
+        number(&pair.a, "-s runtime", "no such line").is_err()
+            && pair
+                .a
+                .statistics()
+                .is_ok_and(|it| it.internal.active == 60_010)
+    })?;
+    let queued = pair.a.client("-s queue")?.stdout;
+    assert!(queued.contains("queue errorq:"), "{queued}");
+    pair.b.process().signal(Signal::CONT);
+    pair.wait_until_equal()?;
+    let statistics = pair.b.statistics()?;
+    assert_eq!(
+        statistics.malformed, 0,
+        "the stream is one of whole messages"
+    );
+    Ok(())
+}
+
+/// Connects from B to A's listener, from this address.
+fn connect_from(pair: &Pair, address: &str) -> Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let from: SocketAddr = format!("{address}:0").parse().unwrap();
+    let to: SocketAddr = "10.77.0.1:3780".parse().unwrap();
+    let stream = pair.cables.b.enter(|| {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        bind(&socket, &from)?;
+        connect(&socket, &to)?;
+        Ok(TcpStream::from(socket))
+    })?;
+    stream.map_err(|errno: rustix::io::Errno| Error::io("connecting")(errno.into()))
+}
+
+#[test]
+fn a_stranger_is_turned_away_and_the_peer_stays() -> Result<()> {
+    let pair = pair([Ours, Ours])?;
+    pair.cables.b.address("link0", "10.77.0.3/24")?;
+    pair.replicate(1, 100)?;
+    let connected = "the peer has connected on link0";
+    let since = pair.a.log().mark();
+    for _ in 0..3 {
+        let mut stream = connect_from(&pair, "10.77.0.3")?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        // Closed without a word, whatever it wants to say.
+        let _ = stream.write_all(&[0x10; 64]);
+        let end = stream.read(&mut [0; 16]);
+        assert!(
+            matches!(end, Ok(0))
+                || end.is_err_and(|it| it.kind() != std::io::ErrorKind::WouldBlock)
+        );
+    }
+    let line = "a connection from 10.77.0.3:";
+    wait_for_line(pair.a.log(), since, line)?;
+    pair.replicate(2, 100)?;
+    assert!(pair.a.log().find(since, connected).is_none());
+    assert_eq!(pair.a.statistics()?.malformed, 0);
+    Ok(())
+}
+
+#[test]
+fn nonsense_on_the_peers_stream_is_counted_and_ends_it() -> Result<()> {
+    let pair = pair([Ours, Ours])?;
+    pair.replicate(1, 100)?;
+    let since = pair.a.log().mark();
+    // With the peer's address, and so in its place.
+    let mut stream = connect_from(&pair, "10.77.0.2")?;
+    stream
+        .write_all(&[0x10, 0, 0xff, 0xff, 0, 0, 0, 0, 1, 2, 3])
+        .unwrap();
+    wait_for_line(
+        pair.a.log(),
+        since,
+        "is no messages; its connection was closed",
+    )?;
+    wait_for_answer(
+        &pair.a,
+        "-s network",
+        "Bad message size:\t                   1",
+    )?;
+    let errors = number(&pair.a, "-s link", " Error recv")?;
+    assert!(errors >= 1, "{errors}");
+    // A stream that ends within a message is no reason to misread the next one.
+    let mut stream = connect_from(&pair, "10.77.0.2")?;
+    stream.write_all(&[0x10, 0, 0, 40, 0, 0]).unwrap();
+    drop(stream);
+    // The peer finds its connection closed and makes another one.
+    wait_for_answer(&pair.a, "-s", CONNECTED)?;
+    pair.b.client("-B")?;
+    for group in 2..5 {
+        pair.replicate(group, 100)?;
+    }
+    assert_eq!(pair.a.statistics()?.malformed, 1);
+    Ok(())
+}
+
+/// The peer loses its power: nothing is said, and its connections are gone when it comes back.
+#[test]
+fn a_peer_that_lost_its_power_is_found_again_when_it_connects() -> Result<()> {
+    for kinds in [[Ours, Ours], [Ours, Stock]] {
+        let mut pair = pair(kinds)?;
+        pair.replicate(1, 100)?;
+        wait_for_answer(&pair.a, "-s", CONNECTED)?;
+        // Young connections are not renewed.
+        std::thread::sleep(Duration::from_secs(4));
+        pair.cables.b.link_down("link0")?;
+        pair.b.kill();
+        Group {
+            number: 2,
+            size: 100,
+        }
+        .create(&pair.cables.a)?;
+        // The connection of A retries its unacknowledged bytes ever more rarely.
+        std::thread::sleep(Duration::from_secs(6));
+        pair.cables.b.link_up("link0")?;
+        pair.b.restart(&pair.cables.b)?;
+        pair.b.client("-n")?;
+        pair.wait_until_equal()?;
+    }
+    Ok(())
+}
