@@ -7,13 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use testbed::{
-    EchoServer, Error, FailoverPair, HeldConnections, Result, SteadyTalker, interrupted,
+    Cluster, EchoServer, Error, FailoverPair, HeldConnections, Namespace, Result, SteadyTalker,
+    Survivors, interrupted,
 };
 
 use super::screen::{Screen, Tone, grouped};
-use super::timeline::{Takeover, Watch};
+use super::timeline::{Heir, Steps, Takeover, Watch};
 
-/// Connections that are held open beside the steady one.
+/// Connections that each group of clients holds open beside its steady one.
 pub const HELD: usize = 1000;
 /// Between two questions of the steady connection.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -26,12 +27,31 @@ const EPILOGUE: Duration = Duration::from_millis(1000);
 /// How long a held connection may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What goes through the firewalls.
+/// What goes through the firewalls: for each group of clients connections that are held open, and
+/// two that talk without pause.
 pub struct Traffic {
+    groups: Vec<Group>,
+    _server: EchoServer,
+}
+
+struct Group {
     steady: SteadyTalker,
     datagrams: SteadyTalker,
     held: HeldConnections,
-    _server: EchoServer,
+}
+
+/// A failure to be played.
+pub struct Failure<'a> {
+    /// Who fails.
+    pub dying: &'a str,
+    /// Who takes over.
+    pub heirs: Vec<Heir>,
+    /// How.
+    pub steps: Steps,
+    /// The group whose steady connection is shown.
+    pub group: usize,
+    /// How long to wait for it to speak again.
+    pub patience: Duration,
 }
 
 /// How a failover ended for the users.
@@ -45,16 +65,57 @@ pub struct Outcome {
 }
 
 impl Traffic {
-    /// Opens all connections.
+    /// Opens all connections through a pair.
     pub fn start(pair: &FailoverPair) -> Result<Self> {
-        let (client, address) = (&pair.client, pair.server_address());
+        let address = pair.server_address();
         let server = EchoServer::start(&pair.server, address)?;
+        let group = |client: &Namespace| -> Result<Group> {
+            Ok(Group {
+                held: HeldConnections::open(client, address, HELD)?,
+                steady: SteadyTalker::tcp(client, address, PAUSE)?,
+                datagrams: SteadyTalker::udp(client, address, PAUSE)?,
+            })
+        };
         Ok(Self {
-            held: HeldConnections::open(client, address, HELD)?,
-            steady: SteadyTalker::tcp(client, address, PAUSE)?,
-            datagrams: SteadyTalker::udp(client, address, PAUSE)?,
+            groups: pair.clients().map(group).collect::<Result<_>>()?,
             _server: server,
         })
+    }
+
+    /// The same through a cluster, where all clients are one group.
+    pub fn start_through(cluster: &Cluster) -> Result<Self> {
+        let (client, address) = (&cluster.client, cluster.server_address());
+        let server = EchoServer::start(&cluster.server, address)?;
+        let clients: Vec<_> = Cluster::clients().collect();
+        let group = Group {
+            held: HeldConnections::open_from(client, &clients, address, HELD)?,
+            steady: SteadyTalker::tcp(client, address, PAUSE)?,
+            datagrams: SteadyTalker::udp(client, address, PAUSE)?,
+        };
+        Ok(Self {
+            groups: vec![group],
+            _server: server,
+        })
+    }
+
+    /// How many TCP connections there are.
+    pub fn connections(&self) -> usize {
+        self.groups.len() * (HELD + 1)
+    }
+
+    /// Whether the steady connection of a group has spoken since this moment.
+    pub fn speaks_since(&self, group: usize, since: Instant) -> Result<bool> {
+        Ok(self.group(group)?.steady.first_echo_since(since).is_some())
+    }
+
+    /// The longest silence of a group's steady connection since this moment.
+    pub fn stall_since(&self, group: usize, since: Instant) -> Result<Duration> {
+        Ok(self.group(group)?.steady.stall_since(since).length)
+    }
+
+    fn group(&self, group: usize) -> Result<&Group> {
+        let missing = || Error::Unexpected(format!("there is no group {group} of clients"));
+        self.groups.get(group).ok_or_else(missing)
     }
 }
 
@@ -65,39 +126,38 @@ impl Outcome {
     }
 }
 
-/// Cuts the power of firewall number `dead`, shows what follows and asks every connection.
-/// `patience` is how long to wait for the steady connection to speak again.
+/// Lets a firewall fail by `cut`, which returns when it did, shows what follows and asks every
+/// connection.
 pub fn play(
     screen: Screen,
-    pair: &mut FailoverPair,
-    dead: usize,
+    failure: Failure<'_>,
     traffic: &mut Traffic,
-    patience: Duration,
+    cut: impl FnOnce() -> Result<Instant>,
 ) -> Result<Outcome> {
-    let [fw1, fw2] = &mut pair.firewalls;
-    let (dying, heir) = if dead == 0 { (fw1, fw2) } else { (fw2, fw1) };
+    let group = traffic.group(failure.group)?;
     let mut show = Show {
         screen,
-        steady: &traffic.steady,
+        steady: &group.steady,
         lines: 0,
         failure: Instant::now() + PRELUDE,
     };
     show.until(show.failure)?;
-    let mut watch = Watch::new(heir, show.failure);
-    let failure = dying.cut_power()?;
+    let mut watch = Watch::new(failure.heirs, failure.steps, show.failure);
+    let moment = cut()?;
     let text = format!(
         "{} loses its power: links down, daemons killed",
-        dying.label()
+        failure.dying
     );
     screen.event(0.0, Tone::Bad, &text)?;
-    let first_answer = show.takeover(&mut watch, patience)?;
+    let first_answer = show.takeover(&mut watch, failure.patience)?;
     if first_answer.is_some() {
         show.epilogue(&mut watch)?;
     }
     let takeover = watch.takeover().clone();
-    let stall = first_answer.map(|_| traffic.steady.stall_since(failure).length);
+    let stall = first_answer.map(|_| group.steady.stall_since(moment).length);
+    let network = group.datagrams.stall_since(moment).length;
     let outcome = ask_all(traffic, takeover, stall)?;
-    summary(screen, traffic, failure, &outcome)?;
+    summary(screen, network, &outcome)?;
     Ok(outcome)
 }
 
@@ -189,33 +249,38 @@ impl Show<'_> {
     }
 }
 
-/// Sends data on every connection, the steady one included, and counts the answers.
-fn ask_all(traffic: &mut Traffic, takeover: Takeover, stall: Option<Duration>) -> Result<Outcome> {
-    let asked = Instant::now();
-    let held = traffic.held.check(ANSWER_TIMEOUT)?;
-    let steady_speaks = traffic.steady.first_echo_since(asked).is_some() || {
-        // All held ones may have answered within one pause of the steady one.
-        thread::sleep(PAUSE * 3);
-        traffic.steady.first_echo_since(asked).is_some()
-    };
-    let alive = held.alive + usize::from(steady_speaks);
+/// Sends data on every connection, the steady ones included, and counts the answers.
+pub fn ask_all(
+    traffic: &mut Traffic,
+    takeover: Takeover,
+    stall: Option<Duration>,
+) -> Result<Outcome> {
+    let (mut alive, total) = (0, traffic.connections());
+    for group in &mut traffic.groups {
+        let asked = Instant::now();
+        let Survivors { alive: held, .. } = group.held.check(ANSWER_TIMEOUT)?;
+        let steady_speaks = group.steady.first_echo_since(asked).is_some() || {
+            // All held ones may have answered within one pause of the steady one.
+            thread::sleep(PAUSE * 3);
+            group.steady.first_echo_since(asked).is_some()
+        };
+        alive += held + usize::from(steady_speaks);
+    }
     Ok(Outcome {
         takeover,
         stall,
         alive,
-        total: held.total + 1,
+        total,
     })
 }
 
-fn summary(screen: Screen, traffic: &Traffic, failure: Instant, outcome: &Outcome) -> Result<()> {
+fn summary(screen: Screen, network: Duration, outcome: &Outcome) -> Result<()> {
     let stall = match outcome.stall {
-        Some(stall) => {
-            let network = traffic.datagrams.stall_since(failure).length.as_secs_f64();
-            format!(
-                "the client waited {:.2} s (UDP {network:.2} s)",
-                stall.as_secs_f64()
-            )
-        }
+        Some(stall) => format!(
+            "the client waited {:.2} s (UDP {:.2} s)",
+            stall.as_secs_f64(),
+            network.as_secs_f64()
+        ),
         None => "the client's steady connection never spoke again".into(),
     };
     let (alive, total) = (grouped(outcome.alive), grouped(outcome.total));

@@ -6,22 +6,23 @@
 use std::time::{Duration, Instant};
 
 use testbed::{
-    Conntrackd, Error, FailoverPair, Implementation, Progress, Result, Spray, ensure_packages,
-    wait_for,
+    Conntrackd, Error, FailoverPair, Implementation, Plan, Progress, Result, ensure_packages,
+    wait_for, wait_until,
 };
 
+use super::PATIENCE;
 use super::act::{HELD, Traffic};
-use super::options::Options;
+use super::options::{Options, Topology};
 use super::screen::{Screen, Tone, grouped};
 use crate::prepare;
 
 /// How long the firewalls may take to agree.
 const REPLICATION_TIMEOUT: Duration = Duration::from_secs(120);
-/// Synthetic flows that the primary's daemon may be behind its kernel.
-const BEHIND_MAX: u64 = 5_000;
+/// After this time a firewall that came back asks a second time. More than ALARM's RefreshTime.
+const SECOND_QUESTION: Duration = Duration::from_secs(18);
 
 /// Builds or installs everything that is missing.
-pub fn programs(screen: Screen, daemon: Implementation) -> Result<()> {
+pub fn programs(screen: Screen, options: Options) -> Result<()> {
     if !testbed::is_root() {
         let remedy = "network namespaces need it: run the demo as root".into();
         return Err(Error::Missing {
@@ -34,38 +35,52 @@ pub fn programs(screen: Screen, daemon: Implementation) -> Result<()> {
         let _ = screen.note(Tone::Plain, text);
     };
     let mut packages = vec!["iproute2", "nftables", "keepalived"];
-    match daemon {
-        Implementation::Stock => packages.extend(["conntrack", "conntrackd"]),
-        Implementation::Ours => prepare::release_programs(say)?,
+    if options.daemon == Implementation::Stock {
+        packages.extend(["conntrack", "conntrackd"]);
+    }
+    // The script that moves a share needs our conntrack, whosever the daemons are.
+    if options.daemon == Implementation::Ours || options.topology == Topology::MultiPrimary {
+        prepare::release_programs(say)?;
     }
     ensure_packages(&packages, say).map(drop)
 }
 
+/// The network that the options ask for, with one primary.
+pub fn plan(options: Options) -> Plan {
+    Plan {
+        mode: options.mode,
+        transport: options.transport,
+        keepable: options.keep,
+        ..Plan::new(options.daemon)
+    }
+}
+
+/// Says what runs and what goes through it.
+pub fn announce(screen: Screen, options: Options, traffic: &Traffic) -> Result<()> {
+    let text = format!("keepalived and conntrackd run on all firewalls ({options})");
+    screen.note(Tone::Plain, &text)?;
+    let connections = grouped(traffic.connections());
+    let text = format!("{connections} connections; one in a thousand talks without pause");
+    screen.note(Tone::Plain, &text)
+}
+
 /// Sets the traffic going and waits until the backup knows all of it.
 pub fn traffic(screen: Screen, pair: &FailoverPair, options: Options) -> Result<Traffic> {
-    let whose = options.daemon;
     screen.note(
         Tone::Plain,
         "client --- fw1 | fw2 --- server; the firewalls translate addresses",
     )?;
-    screen.note(
-        Tone::Plain,
-        &format!("keepalived and conntrackd ({whose}) run on both firewalls"),
-    )?;
     let traffic = Traffic::start(pair)?;
-    let held = grouped(HELD);
-    screen.note(
-        Tone::Plain,
-        &format!("one connection talks without pause, {held} are held open"),
-    )?;
+    announce(screen, options, &traffic)?;
     if options.flows > 0 {
         let start = Instant::now();
-        add_flows(pair, options.flows)?;
+        pair.fill(options.flows)?;
         let (flows, seconds) = (grouped(options.flows), start.elapsed().as_secs_f64());
         let text = format!("{flows} synthetic flows added in {seconds:.1} s");
         screen.note(Tone::Plain, &text)?;
     }
-    let flows = wait_until_replicated(pair, 0, options.flows)?;
+    let least = u64::from(options.flows) + connections();
+    let flows = pair.wait_until_replicated(0, least)?;
     let text = format!(
         "fw1 is primary with {} flows; fw2 knows all of them",
         grouped(flows)
@@ -74,57 +89,93 @@ pub fn traffic(screen: Screen, pair: &FailoverPair, options: Options) -> Result<
     Ok(traffic)
 }
 
-/// Sends the synthetic flows through the primary, never faster than its daemon reads.
-fn add_flows(pair: &FailoverPair, flows: u32) -> Result<()> {
-    pair.server
-        .route(&format!("blackhole {}", Spray::NETWORK))?;
-    for firewall in &pair.firewalls {
-        // They must outlive the demo, although nobody answers.
-        firewall
-            .namespace
-            .sysctl("net.netfilter.nf_conntrack_udp_timeout", 3600)?;
-    }
-    let primary = daemon(pair, 0)?;
-    let mut spray = Spray::new(&pair.client);
-    let mut sent = 0;
-    while sent < flows {
-        sent = spray.more(flows - sent)?;
-        if sent % 10_000 == 0 {
-            wait_for(
-                "the primary to read its kernel's events",
-                REPLICATION_TIMEOUT,
-                || {
-                    let known = primary.statistics()?.internal.active;
-                    let behind = u64::from(sent).saturating_sub(known);
-                    Ok(match behind < BEHIND_MAX {
-                        true => Progress::Done(()),
-                        false => Progress::Waiting(format!("{known} of {sent} flows known")),
-                    })
-                },
-            )?;
-        }
+/// The TCP connections of one group.
+fn connections() -> u64 {
+    u64::try_from(HELD).unwrap_or_default() + 1
+}
+
+/// Waits until firewall `backup`, which has just come back, knows what the other one knows;
+/// returns how many flows.
+pub fn learn_again(screen: Screen, pair: &FailoverPair, backup: usize) -> Result<u64> {
+    let (own, peer) = (pair.daemon(backup)?, pair.daemon(1 - backup)?);
+    learn(screen, own, || {
+        let (known, learnt) = (
+            peer.statistics()?.internal.active,
+            own.statistics()?.external.active,
+        );
+        Ok((known >= connections() && learnt == known).then_some(known))
+    })
+}
+
+/// Waits until firewall `number` knows the connections of one group from the other firewall.
+pub fn know(screen: Screen, pair: &FailoverPair, number: usize) -> Result<u64> {
+    let own = pair.daemon(number)?;
+    learn(screen, own, || {
+        let learnt = own.statistics()?.external.active;
+        Ok((learnt >= connections()).then_some(learnt))
+    })
+}
+
+/// Waits until both firewalls know each other's connections.
+pub fn know_each_other(pair: &FailoverPair) -> Result<()> {
+    for number in [0, 1] {
+        let daemon = pair.daemon(number)?;
+        let what = "each firewall to know the other's connections";
+        wait_for(what, REPLICATION_TIMEOUT, || {
+            let known = daemon.statistics()?.external.active;
+            Ok(match known >= connections() {
+                true => Progress::Done(()),
+                false => Progress::Waiting(format!("{known} of {}", connections())),
+            })
+        })?;
     }
     Ok(())
 }
 
-/// Waits until the backup knows every flow of the primary; returns how many.
-pub fn wait_until_replicated(pair: &FailoverPair, primary: usize, flows: u32) -> Result<u64> {
-    let (own, peer) = (daemon(pair, primary)?, daemon(pair, 1 - primary)?);
-    let least = u64::from(flows) + u64::try_from(HELD).unwrap_or_default() + 1;
-    wait_for("the backup to know all flows", REPLICATION_TIMEOUT, || {
-        let known = own.statistics()?.internal.active;
-        let replicated = peer.statistics()?.external.active;
-        Ok(match replicated == known && known >= least {
-            true => Progress::Done(known),
-            false => Progress::Waiting(format!("{replicated} of {known}, at least {least}")),
+/// Waits until it knows; asks again once, as an operator would, when that takes too long: over TCP
+/// the answer to the first question can go into a connection that is dead already.
+fn learn(
+    screen: Screen,
+    daemon: &Conntrackd,
+    mut knows: impl FnMut() -> Result<Option<u64>>,
+) -> Result<u64> {
+    let (start, mut asked) = (Instant::now(), false);
+    wait_for("it to know all flows", REPLICATION_TIMEOUT, || {
+        if !asked && start.elapsed() > SECOND_QUESTION {
+            asked = true;
+            daemon.client("-n")?;
+            screen.note(
+                Tone::Bad,
+                "it has to ask for the flows again (conntrackd -n)",
+            )?;
+        }
+        Ok(match knows()? {
+            Some(known) => Progress::Done(known),
+            None => Progress::Waiting("not all are known".into()),
         })
     })
 }
 
-pub fn daemon(pair: &FailoverPair, firewall: usize) -> Result<&Conntrackd> {
-    let daemon = pair
-        .firewalls
-        .get(firewall)
-        .and_then(|firewall| firewall.conntrackd.as_ref());
-    daemon.ok_or_else(|| Error::Unexpected("a firewall has no conntrackd".into()))
+/// Waits until the fence of a group is down on a firewall.
+pub fn wait_until_open(pair: &FailoverPair, firewall: usize, group: usize) -> Result<()> {
+    let firewall = pair.firewalls.get(firewall);
+    wait_until("the end of the commit", PATIENCE, || {
+        firewall.is_some_and(|firewall| firewall.is_open(group))
+    })
+}
+
+/// Waits until the steady connection of a group speaks after this moment; whether it does.
+pub fn wait_for_echo(traffic: &Traffic, group: usize, since: Instant) -> Result<bool> {
+    let what = "the steady connection to speak";
+    let spoke = wait_for(what, PATIENCE, || {
+        Ok(match traffic.speaks_since(group, since)? {
+            true => Progress::Done(()),
+            false => Progress::Waiting("silence".into()),
+        })
+    });
+    match spoke {
+        Ok(()) => Ok(true),
+        Err(Error::TimedOut { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -1,11 +1,11 @@
-//! What happens on the firewall that takes over, read from the logs of its daemons as it happens.
+//! What happens on the firewalls that take over, read from the logs of its daemons as it happens.
 //!
 //! The daemons' own words are the source: keepalived says when it misses its peer and when it
 //! becomes master, conntrackd says how many flows it has committed and in which time.
 
 use std::time::{Duration, Instant};
 
-use testbed::{Firewall, Line, Log, Mark};
+use testbed::{Conntrackd, Keepalived, Line, Log, Mark};
 
 use super::screen::{Tone, grouped};
 
@@ -36,35 +36,64 @@ pub struct Event {
     pub text: String,
 }
 
-/// Watches one firewall from the moment of the failure on.
-pub struct Watch {
-    firewall: String,
-    failure: Instant,
+/// What a takeover consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// keepalived's instances that become master, on all heirs together.
+    pub masters: usize,
+    /// What is said when the last one has.
+    pub moved: &'static str,
+    /// Whether conntrackd commits.
+    pub commits: bool,
+}
+
+/// A firewall that takes over: its name and its daemons' logs.
+pub struct Heir {
+    label: String,
     keepalived: Option<(Log, Mark)>,
     conntrackd: Option<(Log, Mark)>,
+}
+
+/// Watches the heirs from the moment of the failure on.
+pub struct Watch {
+    heirs: Vec<Heir>,
+    steps: Steps,
+    failure: Instant,
+    story: Story,
+}
+
+/// What is known so far.
+#[derive(Default)]
+struct Story {
     takeover: Takeover,
-    masters: u8,
+    masters: usize,
     commit: Commit,
 }
 
-impl Watch {
+impl Heir {
     /// Looks at the firewall's daemons; what they have said so far does not count.
-    pub fn new(firewall: &Firewall, failure: Instant) -> Self {
+    pub fn new(
+        label: &str,
+        keepalived: Option<&Keepalived>,
+        conntrackd: Option<&Conntrackd>,
+    ) -> Self {
         let from_now = |log: &Log| (log.clone(), log.mark());
         Self {
-            firewall: firewall.label().into(),
+            label: label.into(),
+            keepalived: keepalived.map(|daemon| from_now(daemon.log())),
+            conntrackd: conntrackd.map(|daemon| from_now(daemon.log())),
+        }
+    }
+}
+
+impl Watch {
+    /// The heirs take these steps.
+    pub fn new(heirs: Vec<Heir>, steps: Steps, failure: Instant) -> Self {
+        Self {
+            heirs,
+            steps,
             failure,
-            keepalived: firewall
-                .keepalived
-                .as_ref()
-                .map(|daemon| from_now(daemon.log())),
-            conntrackd: firewall
-                .conntrackd
-                .as_ref()
-                .map(|daemon| from_now(daemon.log())),
-            takeover: Takeover::default(),
-            masters: 0,
-            commit: Commit::default(),
+            story: Story::default(),
         }
     }
 
@@ -74,60 +103,68 @@ impl Watch {
             Some((log, mark)) => log.news(mark),
             None => vec![],
         };
-        let (keepalived, conntrackd) = (news(&mut self.keepalived), news(&mut self.conntrackd));
-        let mut events: Vec<Event> = keepalived
-            .into_iter()
-            .filter_map(|line| self.keepalived_says(&line))
-            .collect();
-        events.extend(
-            conntrackd
-                .into_iter()
-                .filter_map(|line| self.conntrackd_says(&line)),
-        );
+        let mut events = vec![];
+        for heir in &mut self.heirs {
+            let name = &heir.label;
+            for line in news(&mut heir.keepalived) {
+                let since = line.at.saturating_duration_since(self.failure);
+                let news = self.story.keepalived_says(name, &line, since, self.steps);
+                events.extend(news);
+            }
+            let lines = news(&mut heir.conntrackd);
+            events.extend(
+                lines
+                    .iter()
+                    .filter_map(|line| self.story.conntrackd_says(name, line)),
+            );
+        }
         events.sort_by_key(|event| event.at);
         events
     }
 
     /// The steps seen so far.
     pub fn takeover(&self) -> &Takeover {
-        &self.takeover
+        &self.story.takeover
     }
 
     /// Whether nothing more is to be expected.
     pub fn is_complete(&self) -> bool {
-        let replicates = self.conntrackd.is_some();
-        self.takeover.promoted.is_some() && (!replicates || self.takeover.committed.is_some())
+        let takeover = self.takeover();
+        let commits = self.steps.commits && self.heirs.iter().any(|heir| heir.conntrackd.is_some());
+        takeover.promoted.is_some() && (!commits || takeover.committed.is_some())
     }
+}
 
-    fn keepalived_says(&mut self, line: &Line) -> Option<Event> {
-        let since = line.at.saturating_duration_since(self.failure);
-        let name = &self.firewall;
-        if line.text.contains("Receive advertisement timeout") && self.takeover.detected.is_none() {
-            self.takeover.detected = Some(since);
-            let text = format!("{name} misses the other firewall (keepalived)");
-            return Some(Event {
+impl Story {
+    fn keepalived_says(
+        &mut self,
+        name: &str,
+        line: &Line,
+        since: Duration,
+        steps: Steps,
+    ) -> Option<Event> {
+        let event = |text| {
+            Some(Event {
                 at: line.at,
                 tone: Tone::Plain,
                 text,
-            });
+            })
+        };
+        if line.text.contains("Receive advertisement timeout") && self.takeover.detected.is_none() {
+            self.takeover.detected = Some(since);
+            return event(format!("{name} misses the other firewall (keepalived)"));
         }
         if line.text.contains("Entering MASTER STATE") {
             self.masters += 1;
-            // One instance inside, one outside.
-            if self.masters == 2 {
+            if self.masters == steps.masters {
                 self.takeover.promoted = Some(since);
-                let text = format!("{name} is primary: it has taken the shared addresses");
-                return Some(Event {
-                    at: line.at,
-                    tone: Tone::Plain,
-                    text,
-                });
+                return event(format!("{name} {}", steps.moved));
             }
         }
         None
     }
 
-    fn conntrackd_says(&mut self, line: &Line) -> Option<Event> {
+    fn conntrackd_says(&mut self, name: &str, line: &Line) -> Option<Event> {
         let text = &line.text;
         if let Some(flows) = number_before(text, " new entries") {
             self.commit.flows = flows;
@@ -145,7 +182,7 @@ impl Watch {
         self.commit.seconds = seconds;
         self.takeover.committed = Some(self.commit.clone());
         let (flows, milliseconds) = (grouped(self.commit.flows), seconds * 1000.0);
-        let mut text = format!("{} has committed {flows} flows", self.firewall);
+        let mut text = format!("{name} has committed {flows} flows");
         text += &format!(" in {milliseconds:.1} ms (conntrackd)");
         let tone = if self.commit.failed == 0 {
             Tone::Good

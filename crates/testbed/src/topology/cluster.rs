@@ -304,9 +304,9 @@ impl ClusterNode {
 
     /// The notify script with this firewall's paths; returns how it is called.
     fn script(&self) -> Result<String> {
-        let path = |program| -> Result<String> {
-            Ok(self.implementation.path(program)?.display().to_string())
-        };
+        let daemon = self.implementation.path(Program::Conntrackd)?;
+        // Ours in any case: Debian's `-U` ends in the middle of some hundred flows.
+        let conntrack = Implementation::Ours.path(Program::Conntrack)?;
         let config = match &self.conntrackd {
             Some(daemon) => daemon.config().display().to_string(),
             None => "/dev/null".into(),
@@ -314,10 +314,10 @@ impl ClusterNode {
         let script = replaced(
             multi_primary::SHARE,
             &[
-                ("/usr/sbin/conntrackd", &path(Program::Conntrackd)?),
+                ("/usr/sbin/conntrackd", &daemon.display().to_string()),
                 (
                     "=/usr/sbin/conntrack\n",
-                    &format!("={}\n", path(Program::Conntrack)?),
+                    &format!("={}\n", conntrack.display()),
                 ),
                 ("/etc/conntrackd/conntrackd.conf", &config),
                 ("/run/share", &self.files.file("run").display().to_string()),
