@@ -125,15 +125,17 @@ struct Flush {
 }
 
 impl Kernel {
-    /// Subscribes to the events and opens the connection for changes.
+    /// Subscribes to the events and opens the connection for changes, which are what the origin
+    /// says.
     pub fn open(
         general: &General,
         expectations: Expectations,
+        origin_of_changes: Origin,
         reports: &mut Reports,
     ) -> table::Result<Self> {
         let (changes, deletions) = (Batch::open()?, Batch::open()?);
         let mut origins = Origins::new();
-        origins.register(changes.port_id(), Origin::Commit);
+        origins.register(changes.port_id(), origin_of_changes);
         origins.register(deletions.port_id(), Origin::Flush);
         let (events, len) = match general.poll {
             Some(_) => {

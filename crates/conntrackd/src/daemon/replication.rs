@@ -62,7 +62,8 @@ impl Replication {
             reports.push(Report::CacheDisabled("external"));
         }
         let expectations = Expectations::open(general, sync).map_err(StartError::Kernel)?;
-        let kernel = Kernel::open(general, expectations, reports).map_err(StartError::Kernel)?;
+        let kernel = Kernel::open(general, expectations, config.origin_of_changes(), reports)
+            .map_err(StartError::Kernel)?;
         kernel.watch(poller, EVENTS).map_err(StartError::System)?;
         let keeps_flows = config.internal_cache == InternalCache::Keep;
         let mut replication = Self {

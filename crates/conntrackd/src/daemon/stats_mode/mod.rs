@@ -8,6 +8,7 @@ mod journal;
 
 use ctsync::collector::{Collector, Settings, Wish};
 use ctsync::{DumpReason, Input, Instant, Tables};
+use flow::Origin;
 
 use crate::config::model::{General, Stats};
 use crate::daemon::StartError;
@@ -51,8 +52,8 @@ impl Recording {
         reports: &mut Reports,
     ) -> Result<Self, StartError> {
         let journal = Journal::open(stats).map_err(StartError::Log)?;
-        let kernel =
-            Kernel::open(general, Expectations::OFF, reports).map_err(StartError::Kernel)?;
+        let kernel = Kernel::open(general, Expectations::OFF, Origin::Commit, reports)
+            .map_err(StartError::Kernel)?;
         let settings = Settings {
             cache_len_max: usize_from(general.hash_limit),
             overrun_resync: general.overrun_resync,
