@@ -6,6 +6,7 @@
 //! time would fail on a busy machine and prove nothing.
 
 mod cli;
+mod events;
 mod floor;
 mod options;
 mod sample;
@@ -49,11 +50,11 @@ fn measure(options: &Options) -> Result<()> {
             remedy: "the measurement makes network namespaces; run it as root".into(),
         });
     }
-    ensure_packages(&["conntrack", "conntrackd", "iproute2"], say)?;
+    ensure_packages(&["conntrack", "conntrackd", "iproute2", "time"], say)?;
     if options.implementations.contains(&Implementation::Ours) {
         prepare::release_programs(say)?;
     }
-    let _limit = TableLimit::make_room(options.flows, say)?;
+    let _limit = TableLimit::make_room(options.most_flows(), say)?;
     if !options.json {
         println!("{}", conditions()?);
     }
@@ -89,7 +90,7 @@ fn show(options: &Options, samples: Vec<Sample>) -> Result<Vec<Sample>> {
         true => samples
             .iter()
             .for_each(|sample| println!("{}", sample.json())),
-        false => print!("{}", table::render(&samples, options.flows)),
+        false => print!("{}", table::render(&samples)),
     }
     Ok(samples)
 }

@@ -2,15 +2,18 @@
 //!
 //! Words may stand in any order; of what is said twice the last counts.
 
-use testbed::{Error, Implementation, Result};
+use std::path::PathBuf;
+
+use testbed::{Error, Implementation, Program, Result};
 
 /// Shown for `--help`.
 pub const HELP: &str = "\
 cargo xtask bench [cli|sync|all] [--flows N] [--runs N] [--only ours|stock] [--json]
 
-  cli      list the table, find one flow, load a file (conntrack -L, -R)
+  cli      list the table in each format, find flows, delete some (conntrack -L, -D); load a file (-R)
+           and follow events (-E), of 200000 flows at most
   sync     replicate it with FT-FW over UDP, and commit it
-  --flows  flows in the table (200000)
+  --flows  flows in the table (500000 of cli, 200000 of sync)
   --runs   repetitions, of which the median is shown (5 of cli, 3 of sync)
   --only   measure one implementation
   --json   one line per measurement instead of tables
@@ -41,12 +44,44 @@ pub struct Options {
     pub parts: Vec<Part>,
     /// Whose.
     pub implementations: Vec<Implementation>,
-    /// Flows in the table.
-    pub flows: u32,
+    /// Flows in the table, if their number was chosen.
+    pub flows: Option<u32>,
     /// Repetitions, if they were chosen.
     pub runs: Option<u32>,
     /// Machine-readable.
     pub json: bool,
+}
+
+impl Options {
+    /// The program that stands for the others when it is idle: ours, if it is looked at.
+    pub fn program(&self) -> Result<PathBuf> {
+        let is_ours = self.implementations.contains(&Implementation::Ours);
+        let implementation = match is_ours {
+            true => Implementation::Ours,
+            false => Implementation::Stock,
+        };
+        implementation.path(Program::Conntrack)
+    }
+
+    /// Flows that are listed.
+    pub fn flows_of_cli(&self) -> u32 {
+        self.flows.unwrap_or(500_000)
+    }
+
+    /// Flows that are loaded and followed.
+    pub fn flows_to_load(&self) -> u32 {
+        self.flows_of_cli().min(200_000)
+    }
+
+    /// Flows that are replicated.
+    pub fn flows_of_sync(&self) -> u32 {
+        self.flows.unwrap_or(200_000)
+    }
+
+    /// Most flows that are in tables at a time: those listed, those deleted, those loaded.
+    pub fn most_flows(&self) -> u32 {
+        self.flows_of_cli() / 100 * 101 + self.flows_to_load()
+    }
 }
 
 impl Request {
@@ -55,7 +90,7 @@ impl Request {
         let mut options = Options {
             parts: vec![Part::Cli, Part::Sync],
             implementations: vec![Implementation::Stock, Implementation::Ours],
-            flows: 200_000,
+            flows: None,
             runs: None,
             json: false,
         };
@@ -67,7 +102,7 @@ impl Request {
                 "sync" => options.parts = vec![Part::Sync],
                 "all" => options.parts = vec![Part::Cli, Part::Sync],
                 "--json" => options.json = true,
-                "--flows" => options.flows = number(word, words.next())?,
+                "--flows" => options.flows = Some(number(word, words.next())?),
                 "--runs" => options.runs = Some(number(word, words.next())?),
                 "--only" => options.implementations = vec![implementation(words.next())?],
                 other => return Err(wrong(&format!("`{other}` is no option or part"))),
@@ -110,7 +145,7 @@ mod tests {
         let expected = Options {
             parts: vec![Part::Sync],
             implementations: vec![Implementation::Ours],
-            flows: 1000,
+            flows: Some(1000),
             runs: Some(1),
             json: true,
         };

@@ -12,24 +12,14 @@ use testbed::{Command, Error, Implementation, Namespace, Result};
 /// What was measured, in the order of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// A command, from start to end.
-    ListWall,
-    /// Its time in the program.
-    ListUser,
-    /// Its time in the kernel.
-    ListSystem,
-    /// A listing in another format, from start to end.
-    FormatWall(Format),
-    /// Its CPU.
-    FormatCpu(Format),
-    /// A listing of the one flow that matches, from start to end.
-    FindWall,
-    /// Its CPU.
-    FindCpu,
-    /// A file of saved flows, loaded into an empty table, from start to end.
-    LoadWall,
-    /// Its CPU.
-    LoadCpu,
+    /// Of a command line.
+    Command(Job, Quantity),
+    /// CPU of `-E` per event that it showed.
+    EventCpu,
+    /// Events that `-E` did not show.
+    EventsLost,
+    /// Peak memory of `-E`.
+    EventMemory,
     /// CPU per flow at the node where the flows are.
     SenderCpu,
     /// CPU per flow at the other one.
@@ -50,30 +40,66 @@ pub enum Metric {
     CommitCpu,
 }
 
-/// A format of a listing.
+/// What a command line does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// With the layer 3 protocol.
+pub enum Job {
+    /// Lists all flows.
+    List,
+    /// The same, with the layer 3 protocol.
     Extended,
-    /// Elements.
+    /// The same, as elements.
     Xml,
-    /// Commands.
+    /// The same, as commands.
     Save,
-    /// Objects; stock, which has none, shows XML instead.
+    /// The same, as objects; stock, which has none, shows XML instead.
     Json,
+    /// Lists the one flow that matches.
+    Find,
+    /// Deletes one flow of a hundred, by port.
+    Delete,
+    /// Loads a file of saved flows into an empty table.
+    Load,
 }
 
-impl Format {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Extended, Self::Xml, Self::Save, Self::Json];
+/// What of it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Time from start to end.
+    Wall,
+    /// Time in the program.
+    User,
+    /// Time in the kernel.
+    System,
+    /// Both.
+    Cpu,
+    /// Most memory that it has at a time.
+    Memory,
+}
 
-    /// The word of `-o`.
-    pub const fn word(self) -> &'static str {
+impl Job {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::List,
+        Self::Extended,
+        Self::Xml,
+        Self::Save,
+        Self::Json,
+        Self::Find,
+        Self::Delete,
+        Self::Load,
+    ];
+
+    /// For machines.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Extended => "extended",
-            Self::Xml => "xml",
-            Self::Save => "save",
-            Self::Json => "json",
+            Self::List => "list",
+            Self::Extended => "list_extended",
+            Self::Xml => "list_xml",
+            Self::Save => "list_save",
+            Self::Json => "list_json",
+            Self::Find => "find",
+            Self::Delete => "delete",
+            Self::Load => "load",
         }
     }
 }
@@ -106,35 +132,30 @@ impl Metric {
     /// The unit of the raw number.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::ListWall
-            | Self::ListUser
-            | Self::ListSystem
-            | Self::FormatWall(_)
-            | Self::FormatCpu(_)
-            | Self::FindWall
-            | Self::FindCpu
-            | Self::LoadWall
-            | Self::LoadCpu
-            | Self::CommitWall
-            | Self::CommitCpu => "s",
-            Self::SenderCpu | Self::ReceiverCpu => "us",
+            Self::Command(_, Quantity::Memory) | Self::EventMemory => "MiB",
+            Self::Command(..) | Self::CommitWall | Self::CommitCpu => "s",
+            Self::EventCpu | Self::SenderCpu | Self::ReceiverCpu => "us",
             Self::SenderMemory | Self::ReceiverMemory | Self::BytesPerFlow => "B",
-            Self::FlowsPerDatagram | Self::Overruns => "",
+            Self::EventsLost | Self::FlowsPerDatagram | Self::Overruns => "",
         }
     }
 
     /// The name for machines.
     fn key(self) -> String {
         let name = match self {
-            Self::FormatWall(format) => return format!("list_{}_wall", format.word()),
-            Self::FormatCpu(format) => return format!("list_{}_cpu", format.word()),
-            Self::ListWall => "list_wall",
-            Self::ListUser => "list_user",
-            Self::ListSystem => "list_system",
-            Self::FindWall => "find_wall",
-            Self::FindCpu => "find_cpu",
-            Self::LoadWall => "load_wall",
-            Self::LoadCpu => "load_cpu",
+            Self::Command(job, quantity) => {
+                let quantity = match quantity {
+                    Quantity::Wall => "wall",
+                    Quantity::User => "user",
+                    Quantity::System => "system",
+                    Quantity::Cpu => "cpu",
+                    Quantity::Memory => "memory",
+                };
+                return format!("{}_{quantity}", job.name());
+            }
+            Self::EventCpu => "event_cpu_per_event",
+            Self::EventsLost => "event_lost",
+            Self::EventMemory => "event_memory",
             Self::SenderCpu => "replicate_sender_cpu_per_flow",
             Self::ReceiverCpu => "replicate_receiver_cpu_per_flow",
             Self::SenderMemory => "replicate_sender_memory_per_flow",
@@ -207,6 +228,36 @@ fn times_of(line: &str) -> Option<Times> {
         user: numbers.next()??,
         system: numbers.next()??,
     })
+}
+
+/// Runs a program with its standard output discarded and tells the most memory that it had, in MiB.
+pub fn peak_memory(node: &Namespace, program: &Path, args: &[&str]) -> Result<f64> {
+    let script = "exec /usr/bin/time -f 'peak %M' \"$@\" >/dev/null";
+    let command = Command::new("sh")
+        .args(["-c", script, "peak"])
+        .arg(program)
+        .args(args.iter().copied());
+    let said = node.output(command)?.stderr;
+    let kilobytes = said
+        .lines()
+        .next_back()
+        .and_then(|line| number_after(line, "peak "));
+    kilobytes
+        .map(|kilobytes| kilobytes / 1024.0)
+        .ok_or_else(|| {
+            let program = program.display();
+            Error::Unexpected(format!("no memory in what `{program}` said:\n{said}"))
+        })
+}
+
+/// The most resident memory that a process had so far, in MiB.
+pub fn peak_memory_of(pid: i32) -> Result<f64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let kilobytes = number_after(&text, "VmHWM:");
+    kilobytes
+        .map(|kilobytes| kilobytes / 1024.0)
+        .ok_or_else(|| Error::Unexpected(format!("{path} tells no VmHWM")))
 }
 
 /// CPU seconds that a process has used so far.

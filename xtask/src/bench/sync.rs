@@ -27,7 +27,7 @@ pub fn measure(options: &Options) -> Result<Vec<Sample>> {
     for run in 1..=options.runs.unwrap_or(RUNS) {
         for implementation in &options.implementations {
             let subject = Subject::Program(*implementation);
-            let flows = options.flows;
+            let flows = options.flows_of_sync();
             let values = replicate_and_commit(*implementation, flows)?;
             samples.extend(values.into_iter().map(|(metric, value)| Sample {
                 metric,

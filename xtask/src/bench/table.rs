@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use testbed::Implementation;
 
-use super::sample::{Format, Metric, Sample, Subject};
+use super::sample::{Job, Metric, Quantity, Sample, Subject};
 
 /// A table: its heading and its rows.
 struct Table {
@@ -14,35 +14,66 @@ struct Table {
     rows: &'static [(Metric, &'static str)],
 }
 
+/// The rows of a command line.
+const fn rows(job: Job) -> [(Metric, &'static str); 3] {
+    [
+        (Metric::Command(job, Quantity::Wall), "wall"),
+        (Metric::Command(job, Quantity::Cpu), "CPU"),
+        (
+            Metric::Command(job, Quantity::Memory),
+            "peak memory (floor: -V)",
+        ),
+    ]
+}
+
 const TABLES: &[Table] = &[
     Table {
         heading: "conntrack -L",
         rows: &[
-            (Metric::ListWall, "wall"),
-            (Metric::ListUser, "user CPU"),
-            (Metric::ListSystem, "system CPU"),
+            (Metric::Command(Job::List, Quantity::Wall), "wall"),
+            (Metric::Command(Job::List, Quantity::User), "user CPU"),
+            (Metric::Command(Job::List, Quantity::System), "system CPU"),
+            (
+                Metric::Command(Job::List, Quantity::Memory),
+                "peak memory (floor: -V)",
+            ),
         ],
     },
     Table {
-        heading: "conntrack -L -o (json beside stock's xml)",
-        rows: &[
-            (Metric::FormatWall(Format::Extended), "extended, wall"),
-            (Metric::FormatCpu(Format::Extended), "extended, CPU"),
-            (Metric::FormatWall(Format::Xml), "xml, wall"),
-            (Metric::FormatCpu(Format::Xml), "xml, CPU"),
-            (Metric::FormatWall(Format::Save), "save, wall"),
-            (Metric::FormatCpu(Format::Save), "save, CPU"),
-            (Metric::FormatWall(Format::Json), "json, wall"),
-            (Metric::FormatCpu(Format::Json), "json, CPU"),
-        ],
+        heading: "conntrack -L -o extended",
+        rows: &rows(Job::Extended),
     },
     Table {
-        heading: "conntrack -L of one flow by its port",
-        rows: &[(Metric::FindWall, "wall"), (Metric::FindCpu, "CPU")],
+        heading: "conntrack -L -o xml",
+        rows: &rows(Job::Xml),
+    },
+    Table {
+        heading: "conntrack -L -o save",
+        rows: &rows(Job::Save),
+    },
+    Table {
+        heading: "conntrack -L -o json (stock: xml)",
+        rows: &rows(Job::Json),
+    },
+    Table {
+        heading: "conntrack -L of one flow in each 50,000, by its port",
+        rows: &rows(Job::Find),
+    },
+    Table {
+        heading: "conntrack -D of one flow in a hundred, by port",
+        rows: &rows(Job::Delete),
     },
     Table {
         heading: "conntrack -R",
-        rows: &[(Metric::LoadWall, "wall"), (Metric::LoadCpu, "CPU")],
+        rows: &rows(Job::Load),
+    },
+    Table {
+        heading: "conntrack -E, new flows at full rate",
+        rows: &[
+            (Metric::EventCpu, "CPU per event"),
+            (Metric::EventsLost, "events lost"),
+            (Metric::EventMemory, "peak memory (floor: -V)"),
+        ],
     },
     Table {
         heading: "replication, FT-FW over UDP",
@@ -66,7 +97,7 @@ const TABLES: &[Table] = &[
 ];
 
 /// The tables for which there are samples.
-pub fn render(samples: &[Sample], flows: u32) -> String {
+pub fn render(samples: &[Sample]) -> String {
     let mut text = String::new();
     for table in TABLES {
         let rows: String = table
@@ -74,7 +105,8 @@ pub fn render(samples: &[Sample], flows: u32) -> String {
             .iter()
             .filter_map(|row| line(samples, *row))
             .collect();
-        if !rows.is_empty() {
+        let is_here = |sample: &&Sample| table.rows.iter().any(|(of, _)| *of == sample.metric);
+        if let Some(Sample { flows, .. }) = samples.iter().find(is_here) {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "\n{}: {flows} flows", table.heading);
             let head = ["stock", "ours", "ratio", "floor"];
@@ -121,6 +153,7 @@ fn quantity(value: f64, metric: Metric) -> String {
         "s" => format!("{value:.3} s"),
         "us" => format!("{value:.2} µs"),
         "B" => format!("{value:.0} B"),
+        "MiB" => format!("{value:.1} MiB"),
         _ => format!("{value:.1}"),
     }
 }
@@ -143,7 +176,7 @@ mod tests {
 
     fn samples(subject: Subject, values: &[f64]) -> Vec<Sample> {
         let sample = |value: &f64| Sample {
-            metric: Metric::ListWall,
+            metric: Metric::Command(Job::List, Quantity::Wall),
             subject,
             run: 1,
             flows: 10,
@@ -162,17 +195,17 @@ conntrack -L: 10 flows
                                    stock        ours   ratio       floor
   wall                           0.900 s     0.450 s    0.50     0.400 s
 ";
-        assert_eq!(render(&[stock, ours, floor].concat(), 10), expected);
+        assert_eq!(render(&[stock, ours, floor].concat()), expected);
     }
 
     #[test]
     fn what_was_not_measured_is_a_dash() {
         let ours = samples(Subject::Program(Implementation::Ours), &[0.4]);
-        let text = render(&ours, 10);
+        let text = render(&ours);
         assert!(
             text.ends_with("  wall                                 –     0.400 s       –\n"),
             "{text}"
         );
-        assert_eq!(render(&[], 10), "");
+        assert_eq!(render(&[]), "");
     }
 }

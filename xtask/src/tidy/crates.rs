@@ -23,7 +23,12 @@ const ARROWS: &[Arrows] = &[
     row("sim", &["flow", "ctsync"], &[]),
     // It knows the programs as processes only; its tests also try the kernel codec.
     row("testbed", &[], &["flow", "nfnetlink", "linux"]),
-    row("xtask", &["flow", "testbed", "sim", "conntrack"], &[]),
+    // It measures what the kernel needs, and writes completions from the table of options.
+    row(
+        "xtask",
+        &["flow", "nfnetlink", "linux", "testbed", "sim", "conntrack"],
+        &[],
+    ),
     row(
         "fuzz",
         &[
