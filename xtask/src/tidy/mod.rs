@@ -8,6 +8,7 @@ mod crates;
 mod documents;
 mod golden;
 mod layout;
+mod weaknesses;
 mod words;
 
 use std::fs;
@@ -31,6 +32,7 @@ const RULES: &[fn(&Tree) -> Complaints] = &[
     golden::complete,
     layout::module_docs,
     layout::sizes,
+    weaknesses::tables,
     words::machine_paths,
     words::forbidden,
 ];
