@@ -7,8 +7,8 @@ use crate::basics::{at, config, deliver, event, flow, started};
 use crate::common::{range, said, settle, told};
 use ctsync::wire::{Control, ExpectMessage, Flags, TupleParts};
 use ctsync::{
-    ChannelConfig, ChannelId, ClientId, Config, Counter, Input, InternalCache, ModeConfig, Node,
-    Request, Seq, Tables,
+    ChannelConfig, ChannelId, ClientId, Config, Counter, ExternalCache, Input, InternalCache,
+    ModeConfig, Node, Refusal, Request, Seq, Tables,
 };
 use flow::{Counters, Event, EventKind, Expectation, L4, Object, Origin, PerDir, Ports, Tuple};
 
@@ -39,6 +39,12 @@ fn provoke(counter: Counter) -> Node {
         Counter::ExternalExpectationsUpdated => hearing_of_expectations(1024, &[New, Update]),
         Counter::ExternalExpectationsDestroyed => hearing_of_expectations(1024, &[New, Destroy]),
         Counter::ExternalExpectationsNoSpace => hearing_of_expectations(1, &[New, New]),
+        Counter::InjectCreated => injecting(New, None),
+        Counter::InjectCreateFailed => injecting(New, Some(Refusal::Full)),
+        Counter::InjectUpdated => injecting(Update, None),
+        Counter::InjectUpdateFailed => injecting(Update, Some(Refusal::Full)),
+        Counter::InjectDestroyed => injecting(Destroy, None),
+        Counter::InjectDestroyFailed => injecting(Destroy, Some(Refusal::Other(1))),
         Counter::TrafficBytes | Counter::TrafficPackets => traffic(),
         Counter::Malformed | Counter::WrongVersion => {
             bytes(config(), &[0x2a, 0x10, 0, 8, 0, 0, 0, 1])
@@ -68,6 +74,7 @@ fn provoke(counter: Counter) -> Node {
         Counter::TransmitNoSpace => talkative(),
         Counter::ResendNoSpace => unheard(4, 10, 0),
         Counter::DestroysForgotten => unheard(4, 40, 30),
+        Counter::ChannelSwitches => cut(),
         Counter::Overruns => {
             let mut node = started(config(), at(0));
             node.handle(at(1), Input::Overrun);
@@ -198,6 +205,42 @@ fn orphan() -> Node {
     let mut node = Node::new(with_expectations(1024), at(0));
     let orphan = Expectation::new(flow(0).orig, expected(1));
     node.handle(at(0), Input::Dumped(Object::Expectation(orphan)));
+    node
+}
+
+/// The peer tells of a flow, and the kernel refuses what is asked of it then, or not.
+fn injecting(kind: EventKind, refusal: Option<Refusal>) -> Node {
+    let config = Config {
+        external_cache: ExternalCache::Inject,
+        ..config()
+    };
+    let mut node = started(config, at(0));
+    deliver(&mut node, at(1), &told(kind, Flags::NONE, 1, &flow(1)));
+    // A few rounds: what is refused may be asked in another way.
+    for _ in 0..4 {
+        for (op, _) in settle(&mut node, at(1)).ops {
+            if let Some(refusal) = refusal {
+                node.handle(at(1), Input::OpRefused { op, refusal });
+            }
+            node.handle(at(1), Input::OpsDone { through: op });
+        }
+    }
+    node
+}
+
+/// The link in use goes down, and there is another one.
+fn cut() -> Node {
+    let config = Config {
+        channels: vec![
+            ChannelConfig {
+                payload_len_max: 1472
+            };
+            2
+        ],
+        ..config()
+    };
+    let mut node = started(config, at(0));
+    node.handle(at(1), Input::ChannelDown(ChannelId(0)));
     node
 }
 
