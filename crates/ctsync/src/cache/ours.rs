@@ -171,20 +171,6 @@ impl Ours {
         life.is_some_and(|life| life != Life::Dead)
     }
 
-    /// When the kernel told of a live entry last, to the second.
-    pub(crate) fn updated(&self, name: Name) -> Option<Instant> {
-        match name {
-            Name::Flow(slot) => {
-                let tracked = self.flows.table.get(slot)?;
-                (tracked.life != Life::Dead).then(|| tracked.entry.updated())
-            }
-            Name::Expectation(slot) => {
-                let tracked = self.expectations.table.get(slot)?;
-                (tracked.life != Life::Dead).then(|| tracked.entry.updated())
-            }
-        }
-    }
-
     /// Appends the message that tells the peer of an entry.
     pub(crate) fn encode(
         &self,

@@ -1,7 +1,7 @@
 //! What the kernel says: events, and the entries of its table when that is read.
 //!
 //! The kernel also reports what we did ourselves. A commit and a flush change the cache and are not
-//! sent, injected flows are the peer's and concern nobody. Without an internal cache an event is a
+//! sent; injected flows are the peer's, and what we had of them is forgotten. Without an internal cache an event is a
 //! message at once, and so is each entry of a table that is read.
 
 use flow::{Event, EventKind, Flow, Object, Origin, Zone};
@@ -21,7 +21,7 @@ impl Node {
     /// Something has changed in the kernel.
     pub(super) fn on_event(&mut self, event: &Event<'_>) {
         let announced = match event.origin {
-            Origin::Inject => return,
+            Origin::Inject => return self.on_injected(&event.object),
             Origin::Commit | Origin::Flush => false,
             Origin::Traffic | Origin::Other(_) | Origin::Resync => true,
         };
@@ -30,6 +30,18 @@ impl Node {
             Object::Expectation(expectation) => {
                 self.on_expectation_event(event.kind, expectation, announced);
             }
+        }
+    }
+
+    /// What is injected is the peer's from then on, whosever it was before.
+    fn on_injected(&mut self, object: &Object<'_>) {
+        if let (Object::Flow(flow), false) = (object, self.bypasses()) {
+            // Of whichever life, ours has ended.
+            let anonymous = Flow {
+                id: None,
+                ..flow.clone()
+            };
+            self.on_flow_destroy(&anonymous, false);
         }
     }
 

@@ -1,13 +1,13 @@
 //! Without an external cache: the peer's flows go into the kernel as they are told.
 
 use crate::basics::{at, config, deliver, event, flow, started};
-use crate::common::{Op, Outcome, settle, told};
+use crate::common::{Op, Outcome, settle, spoken, told};
 use ctsync::wire::Flags;
 use ctsync::{
     ClientId, Config, Counter, ExternalCache, Injection, Input, KernelOp, ModeConfig, Node, OpId,
     Output, Refusal, Request, Tables,
 };
-use flow::{EventKind, Origin, Status};
+use flow::{Event, EventKind, Object, Origin, Status, Tuple};
 
 fn node() -> Node {
     let config = Config {
@@ -49,11 +49,13 @@ fn answer(node: &mut Node, refusals: &[Option<Refusal>]) -> Outcome {
     all
 }
 
+type MakeOp = fn(Tuple) -> Op;
+
 /// What is told, what the kernel refuses, what is asked of it, and what is counted.
 fn check(
     kind: EventKind,
     refusals: &[Option<Refusal>],
-    wanted: &[fn(flow::Tuple) -> Op],
+    wanted: &[MakeOp],
     injection: Option<Injection>,
     counter: Option<Counter>,
 ) {
@@ -83,8 +85,7 @@ fn check(
 fn each_refusal_has_its_answer() {
     use EventKind::{Destroy, New, Update};
     use Refusal::{Exists, Full, Invalid, NotFound, Other};
-    let (create, update, delete): (fn(_) -> _, fn(_) -> _, fn(_) -> _) =
-        (Op::Create, Op::Update, Op::Delete);
+    let [create, update, delete]: [MakeOp; 3] = [Op::Create, Op::Update, Op::Delete];
     check(New, &[], &[create], None, Some(Counter::InjectCreated));
     check(
         New,
@@ -249,6 +250,26 @@ fn nothing_is_cached_and_a_commit_has_nothing_to_do() {
     let outcome = settle(&mut node, at(2));
     assert!(outcome.ops.is_empty());
     assert_eq!(outcome.commits.len(), 1);
+}
+
+#[test]
+fn what_the_peer_takes_over_is_not_ours_any_more() {
+    // Stock goes on sending it as it was with each bulk (compat: sync-21).
+    let mut node = node();
+    node.handle(at(2), event(EventKind::New, flow(4)));
+    node.handle(at(2), event(EventKind::New, flow(5)));
+    settle(&mut node, at(2));
+    node.handle(
+        at(3),
+        Input::Event(Event {
+            kind: EventKind::New,
+            origin: Origin::Inject,
+            object: Object::Flow(flow(4)),
+        }),
+    );
+    assert_eq!(node.internal().len(), 1);
+    node.handle(at(3), Input::Request(Request::SendBulk));
+    assert_eq!(spoken(&settle(&mut node, at(3)).datagrams).1, 1);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! No message is acknowledged, asked for, or controls anything. What is lost comes with the next
 //! refresh; what is not refreshed vanishes from the receiver's cache, so that ends which were lost
 //! do no lasting harm. Each entry has its turn at a random time, as stock draws it: whole seconds up
-//! to `RefreshTime`, and a fraction.
+//! to `RefreshTime`, and a fraction. A change does not put it off, as it does in stock: that would cost
+//! more than the message that it saves.
 
 mod random;
 
@@ -58,10 +59,6 @@ impl Alarm {
     /// An entry is in the cache: it will be sent again.
     pub(crate) fn note_kept(&mut self, name: Name, now: Instant) {
         let at = now + self.delay();
-        self.arm(name, at);
-    }
-
-    fn arm(&mut self, name: Name, at: Instant) {
         match name {
             Name::Flow(slot) => self.flows.arm(slot, at),
             Name::Expectation(slot) => self.expectations.arm(slot, at),
@@ -98,21 +95,10 @@ impl Alarm {
                 .map(Name::Flow)
                 .or_else(|| self.expectations.pop(now).map(Name::Expectation));
             let Some(name) = name else { return };
-            self.refresh_one(ours, name, now);
-        }
-    }
-
-    /// The turn of an entry that has changed meanwhile is counted from then on.
-    fn refresh_one(&mut self, ours: &mut Ours, name: Name, now: Instant) {
-        let Some(updated) = ours.updated(name) else {
-            return;
-        };
-        let at = updated + self.delay();
-        if at > now {
-            self.arm(name, at);
-        } else {
-            self.outbox.announce(ours, name);
-            self.note_kept(name, now);
+            if ours.is_live(name) {
+                self.outbox.announce(ours, name);
+                self.note_kept(name, now);
+            }
         }
     }
 
