@@ -7,8 +7,8 @@ use crate::basics::{at, config, deliver, event, flow, started};
 use crate::common::{range, said, settle, told};
 use ctsync::wire::{Control, ExpectMessage, Flags, TupleParts};
 use ctsync::{
-    ChannelConfig, ChannelId, ClientId, Config, Counter, ExternalCache, Input, InternalCache,
-    ModeConfig, Node, Refusal, Request, Seq, Tables,
+    ChannelConfig, ChannelId, Config, Counter, ExternalCache, Input, InternalCache, ModeConfig,
+    Node, Refusal, Request, Seq, Tables,
 };
 use flow::{Counters, Event, EventKind, Expectation, L4, Object, Origin, PerDir, Ports, Tuple};
 
@@ -336,10 +336,5 @@ fn asked(request: Request) -> Node {
     let mut node = started(config(), at(0));
     node.handle(at(1), Input::Request(request));
     settle(&mut node, at(1));
-    node.handle(
-        at(2),
-        Input::Request(Request::Commit(ClientId(1), Tables::All)),
-    );
-    settle(&mut node, at(2));
     node
 }
