@@ -1,10 +1,7 @@
 //! All dedicated links, and what happens to their interfaces.
 //!
 //! Every link is open and heard; on which one is sent decides the node, which is told here which
-//! links work: those whose interface is up and has a carrier, and that are connected, if there
-//! are several links of a kind that connects.
-
-use std::time::Duration;
+//! links work, those whose interface is up and has a carrier, and which of them take datagrams.
 
 use ctsync::{ChannelConfig, ChannelId, Input, Instant, Node};
 use linux::SystemError;
@@ -26,14 +23,11 @@ const END: u64 = FIRST + 2 * 4;
 /// Datagrams of the watcher read per turn.
 const NOTICES_PER_TURN: usize = 64;
 
-/// How long a link among several may be without connection before it counts as down.
-const DISCONNECTED_MAX: Duration = Duration::from_secs(3);
-
 /// The dedicated links.
 pub struct Links {
     all: Vec<Link>,
-    /// Whether the node was told that a link works, which it takes for granted at first.
-    told_up: Vec<bool>,
+    /// What the node was told of each; that they work it takes for granted at first.
+    told: Vec<State>,
     watcher: Watcher,
 }
 
@@ -72,7 +66,11 @@ impl Links {
         match failure {
             Some(error) if !all.iter().any(is_open) => Err(error),
             _ => Ok(Self {
-                told_up: vec![true; all.len()],
+                told: all
+                    .iter()
+                    .map(State::of)
+                    .map(|it| State { is_up: true, ..it })
+                    .collect(),
                 all,
                 watcher,
             }),
@@ -179,16 +177,7 @@ impl Links {
 
     /// When a turn is due at the latest.
     pub fn timeout(&self) -> Option<Instant> {
-        let given_up = |link: &Link| {
-            let since = link.disconnected_since()?;
-            let is_up = self.is_up(link, since);
-            (is_up && self.all.len() > 1).then(|| since + DISCONNECTED_MAX)
-        };
-        let times = self
-            .all
-            .iter()
-            .flat_map(|link| [link.timeout(), given_up(link)]);
-        times.flatten().min()
+        self.all.iter().filter_map(Link::timeout).min()
     }
 
     /// The links, in the order of the configuration.
@@ -227,27 +216,51 @@ impl Links {
         }
     }
 
-    fn is_up(&self, link: &Link, now: Instant) -> bool {
-        let works = link.interface().is_some_and(|it| it.is_up && it.is_running);
-        let is_cut_off = link
-            .disconnected_since()
-            .is_some_and(|since| now.since(since) >= DISCONNECTED_MAX);
-        works && !(self.all.len() > 1 && is_cut_off)
-    }
-
     fn tell_states(&mut self, node: &mut Node, now: Instant, reports: &mut Reports) {
-        let states: Vec<bool> = self.all.iter().map(|link| self.is_up(link, now)).collect();
-        for ((link, told), is_up) in self.all.iter().zip(&mut self.told_up).zip(states) {
-            if *told != is_up {
-                *told = is_up;
+        for (link, told) in self.all.iter().zip(&mut self.told) {
+            let (channel, state) = (link.id(), State::of(link));
+            if state.is_up != told.is_up {
                 let name = link.name().to_owned();
-                let (input, report) = match is_up {
-                    true => (Input::ChannelUp(link.id()), LinkReport::Up(name)),
-                    false => (Input::ChannelDown(link.id()), LinkReport::Down(name)),
+                let (input, report) = match state.is_up {
+                    true => (Input::ChannelUp(channel), LinkReport::Up(name)),
+                    false => (Input::ChannelDown(channel), LinkReport::Down(name)),
                 };
                 reports.push(Report::Link(report));
                 node.handle(now, input);
             }
+            let changed = state
+                .payload_len_max
+                .filter(|len| told.payload_len_max != Some(*len));
+            if let Some(payload_len_max) = changed {
+                node.handle(
+                    now,
+                    Input::ChannelSize {
+                        channel,
+                        payload_len_max,
+                    },
+                );
+            }
+            *told = State {
+                // That of an interface that has gone is remembered.
+                payload_len_max: state.payload_len_max.or(told.payload_len_max),
+                ..state
+            };
+        }
+    }
+}
+
+/// What the node knows of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    is_up: bool,
+    payload_len_max: Option<usize>,
+}
+
+impl State {
+    fn of(link: &Link) -> Self {
+        Self {
+            is_up: link.interface().is_some_and(|it| it.is_up && it.is_running),
+            payload_len_max: link.payload_len_max(),
         }
     }
 }

@@ -209,9 +209,7 @@ impl Report {
             Self::Filtering(FilterPlace::Kernelspace) => {
                 "using kernel-space event filtering".into()
             }
-            Self::FilterTooLong => "the event filter is too long for the kernel: using user-space \
-                 event filtering"
-                .into(),
+            Self::FilterTooLong => FILTER_TOO_LONG.into(),
             Self::FilterRefused(error) => format!(
                 "cannot set event filtering: {}; using user-space event filtering",
                 error.reason()
@@ -265,6 +263,9 @@ const AT_LIMIT: &str = "netlink event socket buffer size cannot be doubled furth
     exceed NetlinkBufferSizeMaxGrowth. We are likely to be losing events, this may lead to \
     unsynchronized replicas. Please, consider increasing netlink socket buffer size via \
     NetlinkBufferSize and NetlinkBufferSizeMaxGrowth clauses in conntrackd.conf";
+
+const FILTER_TOO_LONG: &str =
+    "the event filter is too long for the kernel: using user-space event filtering";
 
 const IGNORED: &str = "NetlinkBufferSize is greater than NetlinkBufferSizeMaxGrowth and has no effect; \
     set NetlinkBufferSizeMaxGrowth at least as high";

@@ -1,7 +1,7 @@
 //! Several links, of which one is used: it fails, and another one takes over.
 
 use testbed::Implementation::{Ours, Stock};
-use testbed::{Conntrackd, Error, Group, Implementation, Mark, Result, wait_until};
+use testbed::{Conntrackd, Error, Group, Implementation, Mark, Namespace, Result, wait_until};
 
 use super::{Cables, PATIENCE, Pair, config, unicast, unicast_v6, wait_for_answer, wait_for_line};
 
@@ -193,6 +193,45 @@ fn a_connection_that_is_lost_on_a_link_that_seems_to_work_is_left() -> Result<()
     }
     wait_until_active(&pair.a, "link1")?;
     pair.replicate(2, 100)
+}
+
+/// The same with datagrams, where nothing tells but the silence of the peer.
+#[test]
+fn a_link_on_which_the_peer_falls_silent_is_left() -> Result<()> {
+    let pair = pair("UDP", 2, [Ours, Ours])?;
+    pair.replicate(1, 100)?;
+    for node in [&pair.cables.a, &pair.cables.b] {
+        node.loss("link0", 100)?;
+    }
+    wait_until_active(&pair.a, "link1")?;
+    pair.replicate(2, 100)
+}
+
+/// How many packets a node had to cut in pieces.
+fn fragmented(node: &Namespace) -> Result<u64> {
+    let text = node.enter(|| std::fs::read_to_string("/proc/thread-self/net/snmp"))?;
+    let text = text.map_err(Error::io("reading snmp"))?;
+    let mut lines = text.lines().filter(|line| line.starts_with("Ip:"));
+    let place = lines
+        .next()
+        .and_then(|names| names.split(' ').position(|name| name == "FragCreates"));
+    let value = lines.next().zip(place);
+    let value = value.and_then(|(values, place)| values.split(' ').nth(place)?.parse().ok());
+    value.ok_or_else(|| Error::Unexpected(text.clone()))
+}
+
+#[test]
+fn datagrams_fit_the_link_also_when_its_size_changes() -> Result<()> {
+    let pair = pair("UDP", 1, [Ours, Ours])?;
+    pair.replicate(1, 1_000)?;
+    for node in [&pair.cables.a, &pair.cables.b] {
+        node.run("ip link set link0 mtu 700")?;
+    }
+    pair.replicate(2, 1_000)?;
+    pair.a.client("-B")?;
+    pair.replicate(3, 1_000)?;
+    assert_eq!(fragmented(&pair.cables.a)?, 0);
+    Ok(())
 }
 
 #[test]

@@ -82,8 +82,6 @@ pub struct Link {
     refused: Option<Errno>,
     /// The sending socket is in the poller, to wait for room. Streams do that themselves.
     watches_room: bool,
-    /// Since when there is no connection.
-    disconnected_since: Option<Instant>,
 }
 
 /// The poller's tokens of a link.
@@ -111,7 +109,6 @@ impl Link {
             told_blocked: false,
             refused: None,
             watches_room: false,
-            disconnected_since: matches!(settings, Settings::Tcp(..)).then_some(now),
             settings,
         }
     }
@@ -149,11 +146,6 @@ impl Link {
     /// Its interface, if there is one.
     pub const fn interface(&self) -> Option<&Interface> {
         self.interface.as_ref()
-    }
-
-    /// Since when a link with connections has had none.
-    pub const fn disconnected_since(&self) -> Option<Instant> {
-        self.disconnected_since
     }
 
     /// Largest payload that fits the link in one packet, while there is an interface.
@@ -195,7 +187,6 @@ impl Link {
         self.before = self.traffic();
         self.strangers = Traffic::default();
         self.blocked = matches!(sockets, Sockets::Streams(..));
-        self.disconnected_since = self.blocked.then_some(now);
         self.sockets = Some(sockets);
         self.opened_on = index;
         self.reopen_at = None;
@@ -280,7 +271,7 @@ impl Link {
     pub fn look(&mut self, now: Instant, reports: &mut Reports) {
         if let Some(Sockets::Streams(_, sender)) = &mut self.sockets {
             let change = sender.look(since_start(now));
-            self.note_change(change, now, reports);
+            self.note_change(change, reports);
         }
     }
 
@@ -329,7 +320,7 @@ impl Link {
             Some(Sockets::Streams(_, sender)) => {
                 let flushed = sender.flush(since_start(now));
                 self.blocked = flushed.blocked;
-                self.note_change(flushed.change, now, reports);
+                self.note_change(flushed.change, reports);
             }
             None => self.blocked = true,
         }
@@ -418,17 +409,15 @@ impl Link {
     }
 
     /// Reports what became of the connection, failures once per reason.
-    fn note_change(&mut self, change: Option<tcp::Change>, now: Instant, reports: &mut Reports) {
+    fn note_change(&mut self, change: Option<tcp::Change>, reports: &mut Reports) {
         let name = self.name().to_owned();
         match change {
             Some(tcp::Change::Connected) => {
                 self.refused = None;
-                self.disconnected_since = None;
                 reports.push(Report::Link(LinkReport::Connected(name)));
             }
             Some(tcp::Change::Lost(errno)) => {
                 self.blocked = true;
-                self.disconnected_since.get_or_insert(now);
                 if self.refused != Some(errno) {
                     self.refused = Some(errno);
                     reports.push(Report::Link(LinkReport::Disconnected(name, errno)));
