@@ -17,6 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
+fn shares_move_without_a_lost_connection_with_our_conntrackd() -> Result<()> {
+    shares_move_without_a_lost_connection(Implementation::Ours)
+}
+
+#[test]
 fn shares_move_without_a_lost_connection_with_stocks_conntrackd() -> Result<()> {
     shares_move_without_a_lost_connection(Implementation::Stock)
 }

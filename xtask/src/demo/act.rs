@@ -42,8 +42,8 @@ struct Group {
 
 /// A failure to be played.
 pub struct Failure<'a> {
-    /// Who fails.
-    pub dying: &'a str,
+    /// Who fails, and its verb: `fw1 loses its power`.
+    pub what: &'a str,
     /// Who takes over.
     pub heirs: Vec<Heir>,
     /// How.
@@ -144,10 +144,7 @@ pub fn play(
     show.until(show.failure)?;
     let mut watch = Watch::new(failure.heirs, failure.steps, show.failure);
     let moment = cut()?;
-    let text = format!(
-        "{} loses its power: links down, daemons killed",
-        failure.dying
-    );
+    let text = format!("{}: links down, daemons killed", failure.what);
     screen.event(0.0, Tone::Bad, &text)?;
     let first_answer = show.takeover(&mut watch, failure.patience)?;
     if first_answer.is_some() {

@@ -56,9 +56,9 @@ fn fail(
 ) -> Result<Outcome> {
     let [fw1, fw2] = &mut pair.firewalls;
     let (dying, heir) = if dead == 0 { (fw1, fw2) } else { (fw2, fw1) };
-    let label = dying.label().to_owned();
+    let what = format!("{} loses its power", dying.label());
     let failure = Failure {
-        dying: &label,
+        what: &what,
         heirs: vec![Heir::new(
             heir.label(),
             heir.keepalived.as_ref(),

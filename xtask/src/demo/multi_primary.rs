@@ -52,9 +52,12 @@ fn fail(
     let nodes = cluster.nodes.iter().enumerate();
     let (dying, heirs): (Vec<_>, Vec<_>) = nodes.partition(|(number, _)| dead.contains(number));
     let names: Vec<_> = dying.iter().map(|(_, node)| node.label()).collect();
-    let names = names.join(" and ");
+    let what = match names.as_slice() {
+        [name] => format!("{name} loses its power"),
+        names => format!("{} lose their power", names.join(" and ")),
+    };
     let failure = Failure {
-        dying: &names,
+        what: &what,
         heirs: heirs.into_iter().map(|(_, node)| heir(node)).collect(),
         steps: Steps {
             // Each had two shares.
