@@ -21,6 +21,19 @@ pub enum Op {
     DeleteExpectation(Tuple),
 }
 
+impl Op {
+    /// What an operation is about.
+    pub fn of(action: &KernelOp<'_>) -> Self {
+        match action {
+            KernelOp::Create(flow) => Self::Create(flow.orig),
+            KernelOp::Update(flow) => Self::Update(flow.orig),
+            KernelOp::Delete(flow) => Self::Delete(flow.orig),
+            KernelOp::CreateExpectation(it) => Self::CreateExpectation(it.tuple),
+            KernelOp::DeleteExpectation(it) => Self::DeleteExpectation(it.tuple),
+        }
+    }
+}
+
 /// All that a node asked for in one round.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -48,16 +61,7 @@ pub fn drain(node: &mut Node) -> Outcome {
     while let Some(output) = node.poll() {
         match output {
             Output::Transmit { bytes, .. } => outcome.datagrams.push(bytes.to_vec()),
-            Output::Kernel { op, action } => outcome.ops.push((
-                op,
-                match action {
-                    KernelOp::Create(flow) => Op::Create(flow.orig),
-                    KernelOp::Update(flow) => Op::Update(flow.orig),
-                    KernelOp::Delete(flow) => Op::Delete(flow.orig),
-                    KernelOp::CreateExpectation(it) => Op::CreateExpectation(it.tuple),
-                    KernelOp::DeleteExpectation(it) => Op::DeleteExpectation(it.tuple),
-                },
-            )),
+            Output::Kernel { op, action } => outcome.ops.push((op, Op::of(&action))),
             Output::Dump(reason, _) => outcome.dumps.push(reason),
             Output::FlushKernel(_) => outcome.flush = true,
             Output::CommitDone { report, .. } => outcome.commits.push(report),

@@ -15,6 +15,7 @@ mod common;
 mod convergence;
 mod counters;
 mod exchange;
+mod expectations;
 mod ftfw_traces;
 mod injection;
 mod kernel_resync;
