@@ -5,6 +5,7 @@
 //! (`fuzz_targets/`) and, for a fixed number of mutations of the seeds, by `cargo test`.
 
 pub mod attributes;
+pub mod command;
 pub mod config;
 pub mod netlink;
 pub mod node;
@@ -47,6 +48,7 @@ targets! {
     netlink: 1_000_000,
     attributes: 1_000_000,
     config: 60_000,
+    command: 100_000,
     peer: 1_000_000,
     node: 100_000,
 }

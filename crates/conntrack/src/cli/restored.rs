@@ -24,11 +24,13 @@ pub struct Restored {
     pub wscale: Option<PerDir<u8>>,
 }
 
-/// The name of a helper, as long as the kernel has them.
+/// The name of a helper, as long as the kernel has them, and of letters that a saved flow shows as they
+/// are.
 pub fn helper(text: &str) -> Result<String, Error> {
-    let fits = (1..16).contains(&text.len());
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"');
+    let fits = (1..16).contains(&text.len()) && text.bytes().all(is_plain);
     fits.then(|| text.to_owned())
-        .ok_or_else(|| Error::Shape(text.into(), "helper", "a name of up to 15 bytes"))
+        .ok_or_else(|| Error::Shape(text.into(), "helper", "a name of up to 15 letters"))
 }
 
 /// `POS,BEFORE,AFTER`; the offsets may be written with a sign.
@@ -202,7 +204,7 @@ mod tests {
         );
         check(
             helper("0123456789abcdef"),
-            "invalid value `0123456789abcdef' for `--helper', a name of up to 15 bytes is expected",
+            "invalid value `0123456789abcdef' for `--helper', a name of up to 15 letters is expected",
         );
         assert!(synproxy("1,2,3").is_ok() && helper("ftp").is_ok() && wscale("0,14").is_ok());
     }
