@@ -5,7 +5,8 @@
 //! - a link that does not work, or takes nothing for [`STUCK_AFTER`], is left for one that works, first
 //!   of all for one on which the peer is heard;
 //! - a node follows its peer: where a message comes from another link than the one in use, that
-//!   one is used from then on (stock does the same, so two nodes agree in the end);
+//!   one is used from then on, as with stock; but for a while after a change only towards the head of
+//!   the configuration, or two nodes that follow each other would change places for ever;
 //! - where the peer has fallen silent, the links are tried in turn, less and less often;
 //! - the preferred link (`Default`) is used again when it has worked for a while after it had failed,
 //!   the longer the more often that happened.
@@ -30,7 +31,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(3);
 /// Longest time between two links that are tried while the peer is silent.
 const TRY_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// Time for which the peer may go on using another link when we have gone back to the preferred one.
+/// Time for which the peer may go on using another link after a change.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long the preferred link has to work before it is used again.
@@ -45,8 +46,12 @@ const PRESENT_FOR: Duration = Duration::from_secs(10);
 /// Why another link is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// The one before did not work, the peer uses this one, or it is the preferred one.
-    Known,
+    /// The one before did not work.
+    Failed,
+    /// The peer uses this one.
+    Followed,
+    /// This is the preferred one, and works again.
+    Returned,
     /// The peer is silent: this link is tried, for the first time since.
     FirstTry,
     /// It is tried once more.
@@ -111,8 +116,10 @@ pub(super) struct Channels {
     all: Vec<Channel>,
     in_use: usize,
     preferred: usize,
-    /// Before this time the peer is not followed.
+    /// Before this time the peer is not followed at all.
     follow_at: Instant,
+    /// Before this time it is followed to a link of a lower place only.
+    follow_behind_at: Instant,
     /// The preferred link was left because it did not work.
     returns: bool,
     return_after: Duration,
@@ -137,6 +144,7 @@ impl Channels {
             in_use: initial,
             preferred: initial,
             follow_at: now,
+            follow_behind_at: now,
             returns: false,
             return_after: RETURN_AFTER_MIN,
             returned_at: None,
@@ -227,7 +235,8 @@ impl Channels {
         if !in_use.up {
             return true;
         }
-        now >= self.follow_at && !(in_use.is_shared(now) && in_use.is_heard(now))
+        let patient = now < self.follow_at || place > self.in_use && now < self.follow_behind_at;
+        !patient && !(in_use.is_shared(now) && in_use.is_heard(now))
     }
 
     /// When the preferred link is to be used again.
@@ -266,6 +275,7 @@ impl Channels {
             };
         }
         self.in_use = place;
+        self.follow_behind_at = now + PATIENCE;
         self.none = false;
     }
 
@@ -306,7 +316,7 @@ impl Node {
         }
         let place = usize::from(source.channel.0);
         if channels.follows(place, now) {
-            self.switch_channel(place, Cause::Known);
+            self.switch_channel(place, Cause::Followed);
         }
     }
 
@@ -316,13 +326,13 @@ impl Node {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(self.channels.stuck_at()) {
             match self.channels.other(now) {
-                Some(place) => self.switch_channel(place, Cause::Known),
+                Some(place) => self.switch_channel(place, Cause::Failed),
                 None => self.note_no_channel(),
             }
         } else if due(self.channels.return_at()) {
             self.channels.returned_at = Some(now);
             self.channels.follow_at = now + PATIENCE;
-            self.switch_channel(self.channels.preferred, Cause::Known);
+            self.switch_channel(self.channels.preferred, Cause::Returned);
         } else if self.mode.gives_signs_of_life() && due(self.channels.try_at()) {
             self.try_other_channel();
         }
@@ -349,9 +359,11 @@ impl Node {
         }
         self.channels.switch(place, self.now);
         self.stats.count(Counter::ChannelSwitches);
-        // The peer, which follows, learns of it soon.
-        self.timers.alive_at = self.now;
-        if cause == Cause::Known {
+        if cause != Cause::Followed {
+            // The peer, which follows, learns of it soon.
+            self.timers.alive_at = self.now;
+        }
+        if !matches!(cause, Cause::FirstTry | Cause::Try) {
             self.mode.on_channel_switch(&mut self.ours, self.now);
         }
         if cause != Cause::Try {

@@ -133,6 +133,23 @@ fn a_node_follows_its_peer() {
 }
 
 #[test]
+fn nodes_that_follow_each_other_meet() {
+    // Messages that cross had two nodes change places for ever, thousands of times a second.
+    let mut nodes = [A, B].map(|initial| with_links(ModeConfig::Notrack, initial));
+    let mut seq = 1;
+    for step in 0..20 {
+        let now = 10 * step;
+        seq += 1;
+        let used = [nodes[0].channel(), nodes[1].channel()];
+        hear(&mut nodes[0], now, used[1], 0, seq);
+        hear(&mut nodes[1], now, used[0], 0, seq);
+    }
+    assert_eq!(nodes[0].channel(), nodes[1].channel());
+    let switches = nodes.map(|node| node.stats().get(Counter::ChannelSwitches));
+    assert!(switches.iter().sum::<u64>() <= 4, "{switches:?}");
+}
+
+#[test]
 fn a_group_with_several_senders_is_not_left_for_each() {
     let mut node = with_links(ModeConfig::Notrack, A);
     for step in 0..10 {
