@@ -225,7 +225,8 @@ impl<K: Kept> Internal<K> {
         let Some(tracked) = self.table.get_mut(slot) else {
             return;
         };
-        if tracked.announces_new() {
+        // What was acknowledged need not be what a reading has put in its place since.
+        if tracked.announces_new() && !tracked.silent {
             tracked.replace = Replace::No;
         }
         tracked.place = Place::Idle;

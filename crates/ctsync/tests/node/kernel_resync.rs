@@ -1,8 +1,9 @@
 //! Reading the kernel's table: at start, for a client, and after lost events.
 
-use crate::basics::{at, config, event, flow, started};
-use crate::common::{drain, settle, spoken, tuples};
-use ctsync::{Counter, DumpReason, Input, Instant, Node, Notice, Request, Tables};
+use crate::basics::{at, config, deliver, event, flow, started};
+use crate::common::{drain, range, said, settle, spoken, tuples};
+use ctsync::wire::{Control, Flags, Kind, split};
+use ctsync::{Counter, DumpReason, Input, Instant, Node, Notice, Request, Seq, Tables};
 use flow::{EventKind, Flow, Mark, Object};
 
 /// Flows that the node has announced, and when it is asked for anything at all.
@@ -160,4 +161,37 @@ fn a_reading_adds_what_faster_events_left_out() {
         seen.push((it.flow.master, it.flow.mark));
     });
     assert_eq!(seen, [(dumped.master, dumped.mark)]);
+}
+
+#[test]
+fn a_flow_found_by_a_reading_is_told_as_new_though_its_forerunner_is_acknowledged_late() {
+    let mut node = started(config(), at(0));
+    for (seq, greeting) in [(1, Flags::HELLO), (2, Flags::HELLO_BACK)] {
+        let now = at(1000 * u64::from(seq));
+        deliver(&mut node, now, &said(Control::Alive, greeting, seq));
+        node.handle(now, Input::Timeout);
+        settle(&mut node, now);
+    }
+    let of_life = |id| Flow {
+        id: Some(id),
+        ..flow(1)
+    };
+    node.handle(at(2010), event(EventKind::New, of_life(1)));
+    let sent = settle(&mut node, at(2010)).datagrams;
+    let first = sent.iter().flat_map(|it| split(it)).flatten().last();
+    let Seq(seq) = first.unwrap().header.seq;
+    node.handle(at(2020), Input::Request(Request::ResyncKernel(Tables::All)));
+    drain(&mut node);
+    assert_eq!(read(&mut node, at(2020), &[of_life(2)], true).0, 0);
+    let ack = Control::Ack(range(seq, seq));
+    deliver(&mut node, at(2030), &said(ack, Flags::NONE, 3));
+    node.handle(at(2040), event(EventKind::Update, of_life(2)));
+    let sent = settle(&mut node, at(2040)).datagrams;
+    let kinds: Vec<Kind> = sent
+        .iter()
+        .flat_map(|it| split(it))
+        .flatten()
+        .map(|message| message.header.kind)
+        .collect();
+    assert_eq!(kinds, [Kind::Flow(EventKind::New)]);
 }
