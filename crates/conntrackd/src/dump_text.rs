@@ -4,6 +4,7 @@
 //! cache, and leaves out the remaining life, which a cache does not know.
 
 use std::io::Write;
+use std::time::Duration;
 
 use ctsync::Instant;
 use flow::render::{self, Record, Show};
@@ -20,15 +21,26 @@ pub struct Dump {
     pub format: Format,
     /// The moment of the listing.
     pub now: Instant,
+    /// How long an entry lives without being told again (ALARM); `None` for ever.
+    pub life: Option<Duration>,
+}
+
+/// Since when an entry has been in its cache, and when that was last told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    /// When it entered.
+    pub created: Instant,
+    /// When it was last told of.
+    pub updated: Instant,
 }
 
 impl Dump {
-    /// Writes a flow that entered the cache at `created`, with its line's end.
-    pub fn write(&self, flow: &Flow<'_>, created: Instant, out: &mut Vec<u8>) {
+    /// Writes a flow, with its line's end.
+    pub fn write(&self, flow: &Flow<'_>, ages: Ages, out: &mut Vec<u8>) {
         match self.format {
             Format::Text => {
                 render::text(out, &Record::listed(flow, 0), &Show::CACHE);
-                self.write_age(created, out);
+                self.write_ages(ages, out);
             }
             Format::Xml => {
                 let show = Show {
@@ -42,13 +54,8 @@ impl Dump {
         out.push(b'\n');
     }
 
-    /// Writes an expectation that entered the cache at `created`, with its line's end.
-    pub fn write_expectation(
-        &self,
-        expectation: &Expectation<'_>,
-        created: Instant,
-        out: &mut Vec<u8>,
-    ) {
+    /// Writes an expectation, with its line's end.
+    pub fn write_expectation(&self, expectation: &Expectation<'_>, ages: Ages, out: &mut Vec<u8>) {
         let timeless = Expectation {
             timeout: None,
             ..expectation.clone()
@@ -57,14 +64,20 @@ impl Dump {
         match self.format {
             Format::Text => {
                 render::Format::Text.expectation(out, &record, &Show::CACHE);
-                self.write_age(created, out);
+                self.write_ages(ages, out);
             }
             Format::Xml => render::Format::Xml.expectation(out, &record, &Show::CACHE),
         }
         out.push(b'\n');
     }
 
-    fn write_age(&self, created: Instant, out: &mut Vec<u8>) {
+    fn write_ages(&self, ages: Ages, out: &mut Vec<u8>) {
+        let Ages { created, updated } = ages;
+        if let Some(life) = self.life {
+            let left = life.saturating_sub(self.now.since(updated)).as_secs();
+            // Writing to a vector cannot fail.
+            let _ = write!(out, " [expires in {left}s]");
+        }
         let age = self.now.seconds().saturating_sub(created.seconds());
         // Writing to a vector cannot fail.
         let _ = write!(out, " [active since {age}s]");
@@ -113,14 +126,27 @@ mod tests {
     }
 
     fn check(cache: Cache, format: Format, expected: &str) {
+        check_alarm(cache, format, None, expected);
+    }
+
+    fn check_alarm(cache: Cache, format: Format, life: Option<u64>, expected: &str) {
         let mut flow = flow();
         if cache == Cache::External {
             flow.reply = None;
         }
         let now = Instant(90_000_000_000);
-        let dump = Dump { cache, format, now };
+        let dump = Dump {
+            cache,
+            format,
+            now,
+            life: life.map(Duration::from_secs),
+        };
+        let ages = Ages {
+            created: Instant(3_999_999_999),
+            updated: Instant(50_000_000_000),
+        };
         let mut out = Vec::new();
-        dump.write(&flow, Instant(3_999_999_999), &mut out);
+        dump.write(&flow, ages, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\n"));
     }
 
@@ -160,6 +186,17 @@ mod tests {
              direction=\"independent\"><state>ESTABLISHED</state><mark>7</mark><assured/></meta>\
              </flow>",
         );
+    }
+
+    #[test]
+    fn what_alarm_will_forget_says_when() {
+        for (life, left) in [(180, 140), (40, 0), (1, 0)] {
+            let line = format!(
+                "tcp      6 ESTABLISHED src=10.1.1.3 dst=192.0.2.2 sport=13 dport=20 [ASSURED] \
+                 mark=7 [expires in {left}s] [active since 87s]"
+            );
+            check_alarm(Cache::External, Format::Text, Some(life), &line);
+        }
     }
 
     #[test]

@@ -32,6 +32,31 @@ pub struct CacheStats {
     pub destroyed: u64,
 }
 
+/// What is shown of the flows, or expectations, of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// They are kept in a cache.
+    Cache(CacheStats),
+    /// `DisableInternalCache`: they are passed on.
+    Bypass {
+        /// New ones.
+        new: u64,
+        /// Changed ones.
+        updated: u64,
+        /// Ended ones.
+        destroyed: u64,
+    },
+    /// `DisableExternalCache`: they go into the kernel, or fail to.
+    Inject {
+        /// New ones.
+        created: [u64; 2],
+        /// Changed ones.
+        updated: [u64; 2],
+        /// Ended ones.
+        destroyed: [u64; 2],
+    },
+}
+
 /// Traffic of flows that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -201,14 +226,17 @@ pub enum ResendElement {
 
 /// `-s`: the summary. `link` is the active one.
 pub fn general(
-    caches: &[CacheStats],
+    sides: &[Side],
     traffic: Traffic,
     link: &LinkStats<'_>,
     messages: &MessageStats,
 ) -> String {
     let mut out = Text::default();
-    for cache in caches {
-        out.cache_summary(cache);
+    for side in sides {
+        match side {
+            Side::Cache(cache) => out.cache_summary(cache),
+            Side::Bypass { .. } | Side::Inject { .. } => out.uncached(side),
+        }
     }
     out.traffic(traffic);
     out.active_link(link);
@@ -256,10 +284,13 @@ pub fn network(messages: &MessageStats, link: &LinkStats<'_>) -> String {
 }
 
 /// `-s cache`.
-pub fn cache(caches: &[CacheStats]) -> String {
+pub fn cache(sides: &[Side]) -> String {
     let mut out = Text::default();
-    for cache in caches {
-        out.cache_detail(cache);
+    for side in sides {
+        match side {
+            Side::Cache(cache) => out.cache_detail(cache),
+            Side::Bypass { .. } | Side::Inject { .. } => out.uncached(side),
+        }
     }
     out.0
 }
@@ -435,6 +466,41 @@ impl Text {
         let Traffic { bytes, packets } = traffic;
         self.line(format_args!("traffic processed:"));
         self.line(format_args!("{bytes:>20} Bytes      {packets:>20} Pckts\n"));
+    }
+
+    /// A side without a cache looks the same in summary and in detail.
+    fn uncached(&mut self, side: &Side) {
+        match *side {
+            Side::Cache(_) => {}
+            Side::Bypass {
+                new,
+                updated,
+                destroyed,
+            } => {
+                self.line(format_args!("internal bypass:"));
+                for (name, done) in [("new", new), ("updated", updated), ("destroyed", destroyed)] {
+                    self.line(format_args!("connections {name}:\t\t{done:>12}"));
+                }
+                self.line(format_args!(""));
+            }
+            Side::Inject {
+                created,
+                updated,
+                destroyed,
+            } => {
+                self.line(format_args!("external inject:"));
+                for (name, [done, failed]) in [
+                    ("created", created),
+                    ("updated", updated),
+                    ("destroyed", destroyed),
+                ] {
+                    self.line(format_args!(
+                        "connections {name}:\t\t{done:>12}\tfailed:\t{failed:>12}"
+                    ));
+                }
+                self.line(format_args!(""));
+            }
+        }
     }
 
     fn cache_detail(&mut self, cache: &CacheStats) {

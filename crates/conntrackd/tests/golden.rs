@@ -17,7 +17,7 @@ use std::path::Path;
 use conntrackd::config::{self, Warning};
 use conntrackd::stats_text::{
     self, CacheStats, LinkRole, LinkStats, LinkStatus, LinkTraffic, MessageStats, QueueStats,
-    ResendElement, RuntimeStats, Traffic, Transport,
+    ResendElement, RuntimeStats, Side, Traffic, Transport,
 };
 
 const NAME: &str = "conntrackd.conf";
@@ -112,7 +112,7 @@ fn stats_folder() -> std::path::PathBuf {
 }
 
 fn layouts(numbers: &Numbers) -> [(&'static str, String); 7] {
-    let caches = [numbers.internal, numbers.external];
+    let caches = [numbers.internal, numbers.external].map(Side::Cache);
     let (link, messages) = (&numbers.link, &numbers.messages);
     let mut resend = stats_text::resend_queue(numbers.resend_queue.len() as u64);
     for element in &numbers.resend_queue {

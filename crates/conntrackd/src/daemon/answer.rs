@@ -5,7 +5,9 @@
 //! read.
 
 use std::io::Write;
+use std::time::Duration;
 
+use ctsync::config::InternalCache;
 use ctsync::{
     self as core, ClientId, CommitReport, Cursor, Input, Instant, Item, QueuedMessage, Seq, Tables,
 };
@@ -13,11 +15,12 @@ use ctsync::{
 use crate::control::connection::{CHUNK_LEN, Progress};
 use crate::control::protocol::{Cache, Caches, Format, Request, Table, Topic};
 use crate::daemon::kernel::Kernel;
+use crate::daemon::listing::Listing;
 use crate::daemon::replication::{Commits, Replication};
 use crate::daemon::report::Report;
 use crate::daemon::work::Work;
 use crate::daemon::{Daemon, Fate};
-use crate::dump_text::Dump;
+use crate::dump_text::{Ages, Dump};
 use crate::stats_text::{self, ResendElement};
 
 /// Entries looked at between two looks at the length of a piece.
@@ -27,7 +30,7 @@ const ENTRIES_PER_STEP: u32 = 64;
 const ELEMENTS_PER_PIECE: usize = 2048;
 
 /// A listing under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Job {
     /// Of a cache.
     Cache {
@@ -40,6 +43,8 @@ pub enum Job {
         /// Where to go on.
         cursor: Cursor,
     },
+    /// Of the kernel's table, where no internal cache is kept.
+    Kernel(Listing),
     /// Of the resend queue, of which this many elements have been shown.
     ResendQueue(usize),
 }
@@ -67,6 +72,7 @@ impl Job {
                     cache: *cache,
                     format: *format,
                     now,
+                    life: life(work, *cache),
                 };
                 while out.len() < CHUNK_LEN {
                     let next = if *of_expectations {
@@ -81,6 +87,7 @@ impl Job {
                 }
                 Progress::More
             }
+            Self::Kernel(listing) => listing.produce(out),
             Self::ResendQueue(shown) => {
                 let before = out.len();
                 let Some(Replication { node, .. }) = work.replication() else {
@@ -101,6 +108,14 @@ impl Job {
     }
 }
 
+/// How long an entry of a cache is kept without being told again.
+fn life(work: &Work, cache: Cache) -> Option<Duration> {
+    match cache {
+        Cache::Internal => None,
+        Cache::External => work.replication()?.keeping.life,
+    }
+}
+
 fn list_flows(work: &Work, dump: &Dump, cursor: Cursor, out: &mut Vec<u8>) -> Option<Cursor> {
     let view = match (work, dump.cache) {
         (Work::Sync(replication), Cache::Internal) => replication.node.internal(),
@@ -109,7 +124,8 @@ fn list_flows(work: &Work, dump: &Dump, cursor: Cursor, out: &mut Vec<u8>) -> Op
         (Work::Stats(_), Cache::External) | (Work::Idle, _) => return None,
     };
     view.next(cursor, ENTRIES_PER_STEP, |entry| {
-        dump.write(&entry.flow, entry.created, out);
+        let (created, updated) = (entry.created, entry.updated);
+        dump.write(&entry.flow, Ages { created, updated }, out);
     })
 }
 
@@ -125,7 +141,8 @@ fn list_expectations(
         Cache::External => node.external_expectations(),
     };
     view.next(cursor, ENTRIES_PER_STEP, |entry| {
-        dump.write_expectation(&entry.expectation, entry.created, out);
+        let (created, updated) = (entry.created, entry.updated);
+        dump.write_expectation(&entry.expectation, Ages { created, updated }, out);
     })
 }
 
@@ -184,6 +201,9 @@ impl Daemon {
                 // Nothing to say where nothing is replicated: stock closes the connection then.
                 self.reply(client, Vec::new(), None, now);
             }
+            Request::Dump(Cache::Internal, Table::Flows | Table::Both, _) if self.bypasses() => {
+                self.list_kernel(client, now);
+            }
             Request::Dump(cache, table, format) => {
                 let job = Job::cache(cache, table, format);
                 self.reply(client, Vec::new(), Some(job), now);
@@ -220,8 +240,32 @@ impl Daemon {
         replication.is_some_and(|it| table != Table::Expectations || it.has_expectations)
     }
 
+    /// Whether there is no internal cache.
+    fn bypasses(&self) -> bool {
+        let replication = self.work.replication();
+        replication.is_some_and(|it| it.keeping.internal == InternalCache::Bypass)
+    }
+
+    /// Shows the kernel's table in the place of an internal cache.
+    fn list_kernel(&mut self, client: ClientId, now: Instant) {
+        let filter = self.work.kernel().map(|kernel| kernel.filter().clone());
+        let job = match Listing::start(filter.unwrap_or_default()) {
+            Ok(listing) => Some(Job::Kernel(listing)),
+            Err(error) => {
+                self.report(Report::KernelRefused("dump kernel table", error));
+                None
+            }
+        };
+        self.reply(client, Vec::new(), job, now);
+    }
+
     /// Reads tables of the kernel into the internal cache.
     fn resync_kernel(&mut self, client: ClientId, table: Table, now: Instant) {
+        if self.bypasses() {
+            self.report(Report::ReadingUnsupported);
+            self.reply(client, Vec::new(), None, now);
+            return;
+        }
         if table != Table::Expectations {
             self.report(Report::ReadingTable("conntrack"));
         }

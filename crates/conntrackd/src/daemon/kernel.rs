@@ -14,17 +14,18 @@
 use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal, Tables};
 use flow::filter::{EventFilter, KernelFilter};
 use flow::{Expectation, Object, Origin};
+use linux::Errno;
 use linux::poller::{Interest, Poller};
 use linux::table::{
     self, Batch, Dump, DumpKind, Events, Filtering, Growth, Notice, Origins, Progress, Query,
     Request, Watch,
 };
-use linux::{Errno, SystemError};
 use nfnetlink::conntrack::request::FlowKey;
 use nfnetlink::expect::request::ExpectationKey;
 
 use crate::config::model::{EventDelivery, Filter, FilterPlace, General};
 use crate::daemon::expectations::Expectations;
+use crate::daemon::refusal::refusal;
 use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
 
@@ -169,6 +170,11 @@ impl Kernel {
             Some(events) => poller.add(events, token, Interest::Read),
             None => Ok(()),
         }
+    }
+
+    /// The filter of the configuration.
+    pub const fn filter(&self) -> &EventFilter {
+        &self.filter
     }
 
     /// What was counted.
@@ -580,31 +586,7 @@ fn delete_expectations(deletions: &mut Batch<()>) -> table::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-fn dump_whole_table() -> table::Result<Dump> {
+/// Begins to read the whole table of flows.
+pub fn dump_whole_table() -> table::Result<Dump> {
     Dump::start(&Query::Flows(DumpKind::Table, &KernelFilter::default()))
-}
-
-/// What an errno means for a change that the node asked for.
-fn refusal(errno: Errno) -> Refusal {
-    match errno {
-        Errno::EXIST => Refusal::Exists,
-        Errno::NOENT => Refusal::NotFound,
-        Errno::NOMEM | Errno::NOSPC | Errno::NOBUFS => Refusal::Full,
-        Errno::OPNOTSUPP => Refusal::Unsupported,
-        Errno::INVAL | Errno::RANGE => Refusal::Invalid,
-        other => Refusal::Other(other.raw_os_error()),
-    }
-}
-
-/// The errno as people read it, for a refusal.
-pub fn reason(refusal: Refusal) -> String {
-    let errno = match refusal {
-        Refusal::Exists => Errno::EXIST,
-        Refusal::NotFound => Errno::NOENT,
-        Refusal::Full => Errno::NOMEM,
-        Refusal::Unsupported => Errno::OPNOTSUPP,
-        Refusal::Invalid => Errno::INVAL,
-        Refusal::Other(raw) => Errno::from_raw_os_error(raw),
-    };
-    SystemError::new("", errno).reason()
 }

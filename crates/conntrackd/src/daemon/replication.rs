@@ -3,17 +3,20 @@
 //! The only place where the replication core meets Linux. What the node wants done is carried out
 //! here; whatever takes long is begun here and goes on in steps.
 
+use std::time::Duration;
+
 use ctsync::config::{ExternalCache, InternalCache};
-use ctsync::{DumpReason, Input, Instant, Node, Notice, Output, Tables};
+use ctsync::{Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Tables};
 use linux::poller::Poller;
 
 use crate::config::model::{General, Sync};
 use crate::daemon::StartError;
 use crate::daemon::expectations::Expectations;
-use crate::daemon::kernel::{Kernel, reason};
+use crate::daemon::kernel::Kernel;
 use crate::daemon::link::LinkReport;
 use crate::daemon::links::Links;
 use crate::daemon::node_config::node_config;
+use crate::daemon::refusal::reason;
 use crate::daemon::report::{Report, Reports};
 use crate::dump_text::line;
 
@@ -28,6 +31,8 @@ pub struct Replication {
     pub kernel: Kernel,
     /// The dedicated links.
     pub links: Links,
+    /// How flows are kept here.
+    pub keeping: Keeping,
     /// Whether expectations are replicated, too.
     pub has_expectations: bool,
     /// The last drain left something behind.
@@ -36,6 +41,33 @@ pub struct Replication {
 
 /// Commits that have ended or were refused, for the clients that wait for them.
 pub type Commits = Vec<(ctsync::ClientId, ctsync::CommitReport)>;
+
+/// How flows are kept, which decides what can be shown of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// Those of our kernel.
+    pub internal: InternalCache,
+    /// Those of the peer.
+    pub external: ExternalCache,
+    /// How long those of the peer are kept without being told again (ALARM).
+    pub life: Option<Duration>,
+    /// Messages wait in a queue for their acknowledgement (FT-FW).
+    pub resends: bool,
+}
+
+impl Keeping {
+    const fn new(config: &Config) -> Self {
+        Self {
+            internal: config.internal_cache,
+            external: config.external_cache,
+            life: match config.mode {
+                ModeConfig::Alarm { cache_timeout, .. } => Some(cache_timeout),
+                ModeConfig::Ftfw { .. } | ModeConfig::Notrack => None,
+            },
+            resends: matches!(config.mode, ModeConfig::Ftfw { .. }),
+        }
+    }
+}
 
 /// What the node asked for that cannot be begun while its output is borrowed.
 #[derive(Default)]
@@ -65,16 +97,17 @@ impl Replication {
         let kernel = Kernel::open(general, expectations, config.origin_of_changes(), reports)
             .map_err(StartError::Kernel)?;
         kernel.watch(poller, EVENTS).map_err(StartError::System)?;
-        let keeps_flows = config.internal_cache == InternalCache::Keep;
+        let keeping = Keeping::new(&config);
         let mut replication = Self {
             node: Node::new(config, now),
             kernel,
             links,
+            keeping,
             has_expectations: sync.expectation_sync.is_on(),
             more: false,
         };
         replication.load(now, reports)?;
-        if keeps_flows {
+        if keeping.internal == InternalCache::Keep {
             let len = replication.node.internal().len();
             reports.push(Report::TableRead(len));
         }

@@ -27,6 +27,8 @@ pub enum Report {
     PurgeCalledOff,
     /// A table of the kernel is read into the internal cache (`-R`, with stock's word for it).
     ReadingTable(&'static str),
+    /// There is no internal cache to read it into.
+    ReadingUnsupported,
     /// The kernel refused a flow of the commit: the reason, and the flow's line.
     CommitRefused(String, String),
     /// The kernel refused a flow that was to be injected: what was tried, the reason, and the
@@ -114,6 +116,7 @@ impl Report {
             Self::Committing(_)
             | Self::PurgeCalledOff
             | Self::ReadingTable(_)
+            | Self::ReadingUnsupported
             | Self::Committed(..)
             | Self::CommitFailed(..)
             | Self::CommittedWithout(..)
@@ -155,6 +158,7 @@ impl Report {
             Self::Committing(_)
             | Self::PurgeCalledOff
             | Self::ReadingTable(_)
+            | Self::ReadingUnsupported
             | Self::Committed(..)
             | Self::CommitFailed(..)
             | Self::CommittedWithout(..)
@@ -183,6 +187,7 @@ impl Report {
             Self::Node(notice) => notice_text(notice),
             Self::Committing(what) => format!("committing {what}").into(),
             Self::PurgeCalledOff => "the rest of the table is not flushed: a commit begins".into(),
+            Self::ReadingUnsupported => "resync is unsupported in this mode".into(),
             Self::ReadingTable(table) => format!("resync with master {table} table").into(),
             Self::CommitRefused(reason, _) => format!("commit-create: {reason}").into(),
             Self::InjectRefused(injection, reason, _) => {

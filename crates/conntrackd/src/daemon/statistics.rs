@@ -4,6 +4,7 @@
 //! them. What this daemon does not do (fork) is shown as never done.
 
 use ctsync::collector::Collector;
+use ctsync::config::{ExternalCache, InternalCache};
 use ctsync::{Counter, Gauges, Instant, Stats};
 use linux::channel;
 
@@ -11,11 +12,11 @@ use crate::control::protocol::Topic;
 use crate::daemon::Daemon;
 use crate::daemon::link::{Kind, Link};
 use crate::daemon::links::Links;
-use crate::daemon::replication::Replication;
+use crate::daemon::replication::{Keeping, Replication};
 use crate::daemon::work::Work;
 use crate::stats_text::{
     self, CacheStats, LinkRole, LinkStats, LinkStatus, LinkTraffic, MessageStats, QueueStats,
-    RuntimeStats, Traffic, Transport,
+    RuntimeStats, Side, Traffic, Transport,
 };
 
 /// The length that stock shows for its transmit queue.
@@ -37,7 +38,7 @@ impl Daemon {
         };
         let stats = replication.node.stats();
         let gauges = replication.node.gauges();
-        let caches = [internal(stats, &gauges), external(stats, &gauges)];
+        let caches = sides(stats, &gauges, replication.keeping);
         let (links, active) = link_stats(replication);
         let Some(link) = links.get(active) else {
             return Vec::new();
@@ -48,17 +49,14 @@ impl Daemon {
             }
             Topic::Network => stats_text::network(&messages(stats), link).into_bytes(),
             Topic::Expectations if replication.has_expectations => {
-                let caches = [
-                    internal_expectations(stats, &gauges),
-                    external_expectations(stats, &gauges),
-                ];
+                let caches = sides_of_expectations(stats, &gauges, replication.keeping);
                 stats_text::general(&caches, traffic(stats), link, &messages(stats)).into_bytes()
             }
             Topic::Cache => stats_text::cache(&caches).into_bytes(),
             Topic::Link => stats_text::links(&links).into_bytes(),
             Topic::Queue => stats_text::queues(
                 number(gauges.control_len),
-                &queues(stats, &gauges, &replication.links),
+                &queues(replication, stats, &gauges),
             )
             .into_bytes(),
             // Listed in pieces. There are no child processes.
@@ -108,7 +106,7 @@ fn recorded(collector: &Collector, topic: Topic) -> Vec<u8> {
     };
     match topic {
         Topic::Flows => stats_text::recorded(&cache, traffic(stats)).into_bytes(),
-        Topic::Cache => stats_text::cache(&[cache]).into_bytes(),
+        Topic::Cache => stats_text::cache(&[Side::Cache(cache)]).into_bytes(),
         Topic::Runtime
         | Topic::Network
         | Topic::Link
@@ -117,6 +115,49 @@ fn recorded(collector: &Collector, topic: Topic) -> Vec<u8> {
         | Topic::Expectations
         | Topic::Process => Vec::new(),
     }
+}
+
+/// Both sides as they are kept.
+fn sides(stats: &Stats, gauges: &Gauges, keeping: Keeping) -> [Side; 2] {
+    let count = |counter| stats.get(counter);
+    let ours = match keeping.internal {
+        InternalCache::Keep => Side::Cache(internal(stats, gauges)),
+        InternalCache::Bypass => Side::Bypass {
+            new: count(Counter::BypassNew),
+            updated: count(Counter::BypassUpdated),
+            destroyed: count(Counter::BypassDestroyed),
+        },
+    };
+    let theirs = match keeping.external {
+        ExternalCache::Keep => Side::Cache(external(stats, gauges)),
+        ExternalCache::Inject => Side::Inject {
+            created: [Counter::InjectCreated, Counter::InjectCreateFailed].map(count),
+            updated: [Counter::InjectUpdated, Counter::InjectUpdateFailed].map(count),
+            destroyed: [Counter::InjectDestroyed, Counter::InjectDestroyFailed].map(count),
+        },
+    };
+    [ours, theirs]
+}
+
+/// Both sides of expectations; those that are passed on are counted with the flows.
+fn sides_of_expectations(stats: &Stats, gauges: &Gauges, keeping: Keeping) -> [Side; 2] {
+    let ours = match keeping.internal {
+        InternalCache::Keep => Side::Cache(internal_expectations(stats, gauges)),
+        InternalCache::Bypass => Side::Bypass {
+            new: 0,
+            updated: 0,
+            destroyed: 0,
+        },
+    };
+    let theirs = match keeping.external {
+        ExternalCache::Keep => Side::Cache(external_expectations(stats, gauges)),
+        ExternalCache::Inject => Side::Inject {
+            created: [0; 2],
+            updated: [0; 2],
+            destroyed: [0; 2],
+        },
+    };
+    [ours, theirs]
 }
 
 fn internal(stats: &Stats, gauges: &Gauges) -> CacheStats {
@@ -199,22 +240,25 @@ fn messages(stats: &Stats) -> MessageStats {
     }
 }
 
-fn queues(stats: &Stats, gauges: &Gauges, links: &Links) -> [QueueStats; 3] {
-    [
-        QueueStats {
-            name: "txqueue",
-            len: number(gauges.transmit_queue_len),
-            len_max: TRANSMIT_QUEUE_LEN_MAX,
-            no_space: stats.get(Counter::TransmitNoSpace),
-        },
-        error_queue(links),
-        QueueStats {
-            name: "rsqueue",
-            len: number(gauges.resend_queue_len),
-            len_max: number(gauges.resend_queue_len_max),
-            no_space: stats.get(Counter::ResendNoSpace),
-        },
-    ]
+/// The queues, of which only FT-FW has the last one.
+fn queues(replication: &Replication, stats: &Stats, gauges: &Gauges) -> Vec<QueueStats> {
+    let transmit = QueueStats {
+        name: "txqueue",
+        len: number(gauges.transmit_queue_len),
+        len_max: TRANSMIT_QUEUE_LEN_MAX,
+        no_space: stats.get(Counter::TransmitNoSpace),
+    };
+    let resend = QueueStats {
+        name: "rsqueue",
+        len: number(gauges.resend_queue_len),
+        len_max: number(gauges.resend_queue_len_max),
+        no_space: stats.get(Counter::ResendNoSpace),
+    };
+    let mut queues = vec![transmit, error_queue(&replication.links)];
+    if replication.keeping.resends {
+        queues.push(resend);
+    }
+    queues
 }
 
 /// The buffers that wait for connections, at all links together.

@@ -8,7 +8,7 @@ use testbed::{Conntrackd, Progress, Result, wait_for};
 use super::{Extra, PATIENCE, Pair, group, wait_until_equal};
 
 /// Answers whose lines have an order.
-const STATISTICS: &[&str] = &[
+pub const STATISTICS: &[&str] = &[
     "-s",
     "-s ct",
     "-s network",
@@ -22,10 +22,10 @@ const STATISTICS: &[&str] = &[
 ];
 
 /// Answers that list something, in an order that means nothing.
-const LISTINGS: &[&str] = &["-i", "-e", "-i ct", "-e ct", "-i -x", "-e ct -x"];
+pub const LISTINGS: &[&str] = &["-i", "-e", "-i ct", "-e ct", "-i -x", "-e ct -x"];
 
 /// Numbers differ between two daemons; what is left has to be equal.
-fn shape(text: &str) -> Vec<String> {
+pub fn shape(text: &str) -> Vec<String> {
     let mut shape = String::new();
     for c in text.chars() {
         match c {
@@ -40,11 +40,11 @@ fn shape(text: &str) -> Vec<String> {
 }
 
 /// The width of a line with numbers in fields does not depend on the numbers.
-fn widths(text: &str) -> Vec<usize> {
+pub fn widths(text: &str) -> Vec<usize> {
     text.lines().map(str::len).collect()
 }
 
-fn ask(daemon: &Conntrackd, request: &str) -> Result<[String; 2]> {
+pub fn ask(daemon: &Conntrackd, request: &str) -> Result<[String; 2]> {
     let mut answers = [String::new(), String::new()];
     for (answer, client) in answers.iter_mut().zip([Ours, Stock]) {
         let output = daemon.client_of(client, request)?;

@@ -11,6 +11,7 @@ mod commit;
 mod files;
 mod filter;
 mod layout;
+mod modes;
 mod overrun;
 mod process;
 mod refusal;
