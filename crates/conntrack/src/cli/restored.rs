@@ -24,11 +24,10 @@ pub struct Restored {
     pub wscale: Option<PerDir<u8>>,
 }
 
-/// The name of a helper, as long as the kernel has them, and of letters that a saved flow shows as they
-/// are.
+/// The name of a helper, as long as the kernel has them; what cannot be printed could not be saved.
 pub fn helper(text: &str) -> Result<String, Error> {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"');
-    let fits = (1..16).contains(&text.len()) && text.bytes().all(is_plain);
+    let is_shown = |byte| matches!(byte, b' '..=b'~');
+    let fits = (1..16).contains(&text.len()) && text.bytes().all(is_shown);
     fits.then(|| text.to_owned())
         .ok_or_else(|| Error::Shape(text.into(), "helper", "a name of up to 15 letters"))
 }

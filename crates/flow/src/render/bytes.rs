@@ -149,16 +149,18 @@ fn longest_zeros(groups: [u16; 8]) -> Option<(usize, usize)> {
     best
 }
 
+/// What is appended to an empty buffer, for tests.
+#[cfg(test)]
+pub(super) fn text(write: impl FnOnce(&mut Vec<u8>)) -> std::string::String {
+    let mut out = Vec::new();
+    write(&mut out);
+    std::string::String::from_utf8(out).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::string::{String, ToString};
-
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
+    use std::string::ToString;
 
     #[test]
     fn numbers_are_those_of_fmt() {

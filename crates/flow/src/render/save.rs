@@ -44,20 +44,21 @@ const STATUS: [(Status, &str); 4] = [
 pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, saved: Saved) {
     let flow = record.object;
     let updates = record.event == Some(EventKind::Update);
+    // In the order in which they are written.
     let Flow {
+        timeout,
+        status,
+        secmark,
+        zone,
         orig,
         reply,
-        status,
-        timeout,
         protoinfo,
         mark,
-        zone,
         labels,
-        seq_adj,
-        synproxy,
         helper,
         master,
-        secmark,
+        seq_adj,
+        synproxy,
         // What a request is about, never reported.
         mark_mask: _,
         labels_mask: _,
@@ -390,7 +391,32 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tuple::Addrs;
     use std::string::String;
+
+    /// The kernel reports zeros for every flow that is not behind a SYN proxy.
+    #[test]
+    fn a_synproxy_without_data_is_not_saved() {
+        let addrs = Addrs::V4 {
+            src: [10, 0, 0, 1].into(),
+            dst: [10, 0, 0, 2].into(),
+        };
+        let saved = |synproxy| {
+            let flow = Flow {
+                synproxy: Some(synproxy),
+                ..Flow::new(Tuple::new(addrs, L4::Other(Protocol(200))))
+            };
+            let mut out = Vec::new();
+            render(&mut out, &Record::listed(&flow, 0), Saved::Add);
+            String::from_utf8(out).unwrap()
+        };
+        assert!(!saved(Synproxy::default()).contains("synproxy"));
+        let some = Synproxy {
+            tsoff: 3,
+            ..Synproxy::default()
+        };
+        assert!(saved(some).ends_with(" --synproxy 0,0,3"));
+    }
 
     #[test]
     fn words_that_a_line_would_split_are_quoted() {

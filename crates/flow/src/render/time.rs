@@ -127,14 +127,8 @@ pub fn rfc3339(out: &mut Vec<u8>, nanos: u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::bytes::text;
     use super::*;
-    use std::string::String;
-
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     /// The right-hand side was written by `date -u -d @SECONDS`.
     #[test]
