@@ -1,18 +1,21 @@
-//! Writing the peer's flows into the kernel as they are told (`DisableExternalCache`).
+//! Writing the peer's flows and expectations into the kernel as they are told
+//! (`DisableExternalCache`).
 //!
 //! A new flow is created, in the place of one that is in the way; a changed one is changed, or
 //! created if it is not there; an ended one is deleted. The kernel answers later, and the peer does
 //! not wait: what it tells of a flow meanwhile is merged into one record, and done when the answer is
 //! there. So operations about one flow never overtake each other, and a burst costs one operation.
+//! Expectations go the same way, and wait for a master that is on its way itself.
 //!
-//! Bounds: as many records as a cache may have entries, [`OUTSTANDING_MAX`] operations without an
+//! Bounds, for each of the two: as many records as a cache may have entries, [`OUTSTANDING_MAX`] operations without an
 //! answer, [`REFUSED_MAX`] refusals that wait to be told.
 
 use alloc::collections::VecDeque;
 
-use flow::{EventKind, Flow};
+use flow::{EventKind, Expectation, Object, Zone};
 
 use crate::cache::entry::Entry;
+use crate::cache::expectation::Expected;
 use crate::cache::kept::Kept;
 use crate::cache::table::{Record, Table};
 use crate::cache::{HashKey, Key, Slot};
@@ -22,7 +25,7 @@ use crate::output::{Injection, KernelOp};
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
-use crate::wire::FlowMessage;
+use crate::wire::{ExpectMessage, FlowMessage};
 
 /// Operations whose outcome is not known yet.
 const OUTSTANDING_MAX: usize = 400;
@@ -30,10 +33,30 @@ const OUTSTANDING_MAX: usize = 400;
 /// Refusals that wait to be told; more are only counted.
 const REFUSED_MAX: usize = 256;
 
-/// A flow of the peer on its way into the kernel.
+/// What can be injected.
+pub(crate) trait Injected: Kept {
+    /// What is to be done when the peer tells of this: what cannot be changed is created anew.
+    fn done_for(told: EventKind) -> EventKind;
+    /// The operation that creates it.
+    fn creation(&self, presence: Presence, now: Instant, tried: Tried) -> KernelOp<'_>;
+    /// The operation that changes it.
+    fn change(&self, presence: Presence, now: Instant) -> KernelOp<'_>;
+    /// The operation that deletes it.
+    fn deletion(&self) -> KernelOp<'_>;
+    /// Whether it names a helper.
+    fn names_helper(&self) -> bool;
+    /// Whether it has a master that it can do without.
+    fn can_lose_master(&self) -> bool;
+    /// What it is, for people.
+    fn object(&self) -> Object<'_>;
+    /// Counts what became of it.
+    fn counter(told: EventKind, done: bool) -> Counter;
+}
+
+/// Something of the peer's on its way into the kernel.
 #[derive(Debug)]
-struct Pending {
-    entry: Entry,
+struct Pending<K> {
+    entry: K,
     /// What is to become of it.
     want: EventKind,
     /// What the peer had told of it when this began.
@@ -46,17 +69,17 @@ struct Pending {
 
 /// What stood in the way so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tried {
+pub(crate) struct Tried {
     update: bool,
     replaces: bool,
     without_helper: bool,
     without_master: bool,
 }
 
-impl Record for Pending {
-    type Key = Key;
+impl<K: Injected> Record for Pending<K> {
+    type Key = K::Key;
 
-    fn key(&self) -> Key {
+    fn key(&self) -> K::Key {
         self.entry.key()
     }
 }
@@ -79,34 +102,27 @@ pub(crate) struct Step {
 
 /// A refusal to be told.
 #[derive(Debug)]
-pub(crate) struct Refused {
-    entry: Entry,
-    pub(crate) injection: Injection,
-    pub(crate) refusal: Refusal,
+struct Refused<K> {
+    entry: K,
+    injection: Injection,
+    refusal: Refusal,
 }
 
-impl Refused {
-    /// The flow.
-    pub(crate) fn flow(&self) -> Flow<'_> {
-        self.entry.peer_flow()
-    }
-}
-
-/// The peer's flows on their way into the kernel.
+/// Things of one kind on their way into the kernel.
 #[derive(Debug)]
-pub(crate) struct Injector {
-    pending: Table<Pending>,
+struct Injector<K: Injected> {
+    pending: Table<Pending<K>>,
     len_max: usize,
     queue: VecDeque<Slot>,
     /// Its predecessor was deleted: it is created next.
     staged: Option<Slot>,
     outstanding: VecDeque<Outstanding>,
-    refused: VecDeque<Refused>,
+    refused: VecDeque<Refused<K>>,
 }
 
-impl Injector {
-    /// An injector of `len_max` flows at a time.
-    pub(crate) fn new(hash_key: HashKey, len_max: usize) -> Self {
+impl<K: Injected> Injector<K> {
+    /// An injector of `len_max` entries at a time.
+    fn new(hash_key: HashKey, len_max: usize) -> Self {
         Self {
             pending: Table::new(hash_key),
             len_max,
@@ -117,17 +133,18 @@ impl Injector {
         }
     }
 
-    /// The peer tells of a flow. `false` if too many are on their way.
-    pub(crate) fn on_flow(
+    /// The peer tells of something. `false` if too many are on their way.
+    fn on_told(
         &mut self,
-        kind: EventKind,
-        message: &FlowMessage<'_>,
+        told: EventKind,
+        message: &K::Message<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> bool {
-        let Some(slot) = self.pending.find(&Entry::key_of_message(message)) else {
-            return self.enter(kind, message, now, stats);
+        let Some(slot) = self.pending.find(&K::key_of_message(message)) else {
+            return self.enter(told, message, now, stats);
         };
+        let kind = K::done_for(told);
         let Some(pending) = self.pending.get_mut(slot) else {
             return false;
         };
@@ -137,7 +154,7 @@ impl Injector {
                 pending.entry.merge_message(message, now);
             }
             EventKind::New | EventKind::Update => {
-                pending.entry = Entry::from_message(message, now);
+                pending.entry = K::from_message(message, now);
             }
             EventKind::Destroy => {}
         }
@@ -152,19 +169,19 @@ impl Injector {
 
     fn enter(
         &mut self,
-        kind: EventKind,
-        message: &FlowMessage<'_>,
+        told: EventKind,
+        message: &K::Message<'_>,
         now: Instant,
         stats: &mut Stats,
     ) -> bool {
         if self.pending.len() >= self.len_max {
-            stats.count(failure_counter(kind));
+            stats.count(K::counter(told, false));
             return false;
         }
         let slot = self.pending.insert(Pending {
-            entry: Entry::from_message(message, now),
-            want: kind,
-            told: kind,
+            entry: K::from_message(message, now),
+            want: K::done_for(told),
+            told,
             then: None,
             under_way: false,
             tried: Tried::default(),
@@ -173,9 +190,9 @@ impl Injector {
         true
     }
 
-    /// The next operation, which gets this name.
-    pub(crate) fn next(&mut self, op: OpId) -> Option<Step> {
-        if !self.can_go_on() {
+    /// The next operation, which gets this name. `waits` is true of what has to wait.
+    fn next(&mut self, op: OpId, waits: impl Fn(&K) -> bool) -> Option<Step> {
+        if !self.can_go_on(waits) {
             return None;
         }
         let (slot, deletes) = match self.staged.take() {
@@ -204,50 +221,43 @@ impl Injector {
     }
 
     /// The operation as the kernel is to get it.
-    pub(crate) fn kernel_op(
-        &self,
-        step: Step,
-        presence: Presence,
-        now: Instant,
-    ) -> Option<KernelOp<'_>> {
+    fn kernel_op(&self, step: Step, presence: Presence, now: Instant) -> Option<KernelOp<'_>> {
         let pending = self.pending.get(step.slot)?;
         let entry = &pending.entry;
-        if step.deletes {
-            let deleted = Entry::deleted_flow(entry.orig(), entry.key_zone());
-            return Some(KernelOp::Delete(deleted));
-        }
-        if pending.want == EventKind::Update {
-            return Some(KernelOp::Update(entry.updated_flow(presence, now)));
-        }
-        let mut flow = entry.committed_flow(presence, now);
-        if pending.tried.without_helper {
-            flow.helper = None;
-        }
-        if pending.tried.without_master {
-            flow.master = None;
-        }
-        Some(KernelOp::Create(flow))
+        Some(if step.deletes {
+            entry.deletion()
+        } else if pending.want == EventKind::Update {
+            entry.change(presence, now)
+        } else {
+            entry.creation(presence, now, pending.tried)
+        })
     }
 
     /// Whether [`next`](Self::next) would give something.
-    pub(crate) fn can_go_on(&self) -> bool {
-        let waits = self.staged.is_some() || !self.queue.is_empty();
-        waits && self.outstanding.len() < OUTSTANDING_MAX
+    fn can_go_on(&self, waits: impl Fn(&K) -> bool) -> bool {
+        let first = || self.pending.get(*self.queue.front()?);
+        let ready = self.staged.is_some() || first().is_some_and(|it| !waits(&it.entry));
+        ready && self.outstanding.len() < OUTSTANDING_MAX
+    }
+
+    /// Whether something of this identity is on its way.
+    fn has(&self, key: &K::Key) -> bool {
+        self.pending.find(key).is_some()
     }
 
     /// The kernel has refused an operation.
-    pub(crate) fn on_refused(&mut self, op: OpId, refusal: Refusal) {
-        let Some(oldest) = self.outstanding.front() else {
-            return;
-        };
-        let place = usize::try_from(op.0.wrapping_sub(oldest.op.0)).unwrap_or(usize::MAX);
+    fn on_refused(&mut self, op: OpId, refusal: Refusal) {
+        let is_earlier = |it: &Outstanding| Seq(it.op.0).is_before(Seq(op.0));
+        let place = self.outstanding.partition_point(is_earlier);
         if let Some(outstanding) = self.outstanding.get_mut(place) {
-            outstanding.refusal = Some(refusal);
+            if outstanding.op == op {
+                outstanding.refusal = Some(refusal);
+            }
         }
     }
 
     /// All operations up to this one have ended.
-    pub(crate) fn on_done(&mut self, through: OpId, stats: &mut Stats) {
+    fn on_done(&mut self, through: OpId, stats: &mut Stats) {
         while let Some(oldest) = self.outstanding.front() {
             // Operations are numbered like messages: without an end.
             if Seq(through.0).is_before(Seq(oldest.op.0)) {
@@ -262,23 +272,13 @@ impl Injector {
         }
     }
 
-    /// The next refusal to be told.
-    pub(crate) fn next_refused(&mut self) -> Option<Refused> {
-        self.refused.pop_front()
-    }
-
-    /// Flows on their way.
-    pub(crate) const fn len(&self) -> usize {
-        self.pending.len()
-    }
-
     fn ended(&mut self, slot: Slot, refusal: Option<Refusal>, stats: &mut Stats) {
         let Some(pending) = self.pending.get_mut(slot) else {
             return;
         };
         pending.under_way = false;
         if refusal.is_none() {
-            stats.count(success_counter(pending.told));
+            stats.count(K::counter(pending.told, true));
         }
         if let Some(then) = pending.then.take() {
             // Of what was refused, nothing is in the kernel that could be changed.
@@ -309,7 +309,7 @@ impl Injector {
             // It has ended here as well.
             return;
         }
-        stats.count(failure_counter(pending.told));
+        stats.count(K::counter(pending.told, false));
         if self.refused.len() < REFUSED_MAX {
             self.refused.push_back(Refused {
                 injection: pending.injection(),
@@ -320,7 +320,7 @@ impl Injector {
     }
 }
 
-impl Pending {
+impl<K: Injected> Pending<K> {
     /// Whether it can be tried once more without what was in the way.
     fn again(&mut self, refusal: Refusal) -> bool {
         let (want, tried) = (self.want, &mut self.tried);
@@ -333,10 +333,10 @@ impl Pending {
                 true
             }
             (EventKind::New, Refusal::Exists) => !core::mem::replace(&mut tried.replaces, true),
-            (EventKind::New, Refusal::Unsupported) if self.entry.helper().is_some() => {
+            (EventKind::New, Refusal::Unsupported) if self.entry.names_helper() => {
                 !core::mem::replace(&mut tried.without_helper, true)
             }
-            (EventKind::New, Refusal::NotFound) if self.entry.master().is_some() => {
+            (EventKind::New, Refusal::NotFound) if self.entry.can_lose_master() => {
                 !core::mem::replace(&mut tried.without_master, true)
             }
             (EventKind::New, _) => false,
@@ -374,18 +374,228 @@ const fn followed_by_once_done(first: EventKind, second: EventKind) -> EventKind
     }
 }
 
-const fn success_counter(told: EventKind) -> Counter {
-    match told {
-        EventKind::New => Counter::InjectCreated,
-        EventKind::Update => Counter::InjectUpdated,
-        EventKind::Destroy => Counter::InjectDestroyed,
+impl Injected for Entry {
+    fn done_for(told: EventKind) -> EventKind {
+        told
+    }
+
+    fn creation(&self, presence: Presence, now: Instant, tried: Tried) -> KernelOp<'_> {
+        let mut flow = self.committed_flow(presence, now);
+        if tried.without_helper {
+            flow.helper = None;
+        }
+        if tried.without_master {
+            flow.master = None;
+        }
+        KernelOp::Create(flow)
+    }
+
+    fn change(&self, presence: Presence, now: Instant) -> KernelOp<'_> {
+        KernelOp::Update(self.updated_flow(presence, now))
+    }
+
+    fn deletion(&self) -> KernelOp<'_> {
+        KernelOp::Delete(Self::deleted_flow(self.orig(), self.key_zone()))
+    }
+
+    fn names_helper(&self) -> bool {
+        self.helper().is_some()
+    }
+
+    fn can_lose_master(&self) -> bool {
+        self.master().is_some()
+    }
+
+    fn object(&self) -> Object<'_> {
+        Object::Flow(self.peer_flow())
+    }
+
+    fn counter(told: EventKind, done: bool) -> Counter {
+        match (told, done) {
+            (EventKind::New, true) => Counter::InjectCreated,
+            (EventKind::Update, true) => Counter::InjectUpdated,
+            (EventKind::Destroy, true) => Counter::InjectDestroyed,
+            (EventKind::New, false) => Counter::InjectCreateFailed,
+            (EventKind::Update, false) => Counter::InjectUpdateFailed,
+            (EventKind::Destroy, false) => Counter::InjectDestroyFailed,
+        }
     }
 }
 
-const fn failure_counter(told: EventKind) -> Counter {
-    match told {
-        EventKind::New => Counter::InjectCreateFailed,
-        EventKind::Update => Counter::InjectUpdateFailed,
-        EventKind::Destroy => Counter::InjectDestroyFailed,
+impl Injected for Expected {
+    fn done_for(told: EventKind) -> EventKind {
+        match told {
+            EventKind::New | EventKind::Update => EventKind::New,
+            EventKind::Destroy => EventKind::Destroy,
+        }
     }
+
+    fn creation(&self, presence: Presence, now: Instant, tried: Tried) -> KernelOp<'_> {
+        let mut expectation = self.committed(presence, now);
+        if tried.without_helper {
+            expectation.helper = None;
+        }
+        KernelOp::CreateExpectation(expectation)
+    }
+
+    fn change(&self, presence: Presence, now: Instant) -> KernelOp<'_> {
+        self.creation(presence, now, Tried::default())
+    }
+
+    fn deletion(&self) -> KernelOp<'_> {
+        let Expectation { master, tuple, .. } = self.expectation();
+        KernelOp::DeleteExpectation(Expectation::new(master, tuple))
+    }
+
+    fn names_helper(&self) -> bool {
+        self.expectation().helper.is_some()
+    }
+
+    fn can_lose_master(&self) -> bool {
+        false
+    }
+
+    fn object(&self) -> Object<'_> {
+        Object::Expectation(self.expectation())
+    }
+
+    /// They share the counters of the cache that is not there.
+    fn counter(told: EventKind, done: bool) -> Counter {
+        match (told, done) {
+            (_, false) => Self::EXTERNAL.no_space,
+            (EventKind::New, true) => Self::EXTERNAL.created,
+            (EventKind::Update, true) => Self::EXTERNAL.updated,
+            (EventKind::Destroy, true) => Self::EXTERNAL.destroyed,
+        }
+    }
+}
+
+/// The peer's flows and expectations on their way into the kernel.
+#[derive(Debug)]
+pub(crate) struct Injectors {
+    flows: Injector<Entry>,
+    expectations: Injector<Expected>,
+    /// The refusal that was given last, to lend from.
+    told: Option<Told>,
+}
+
+/// An operation to be asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NextStep {
+    /// About a flow.
+    Flow(OpId, Step),
+    /// About an expectation.
+    Expectation(OpId, Step),
+}
+
+#[derive(Debug)]
+enum Told {
+    Flow(Refused<Entry>),
+    Expectation(Refused<Expected>),
+}
+
+impl Injectors {
+    /// Injectors of `len_max` entries each.
+    pub(crate) fn new(hash_key: HashKey, len_max: usize) -> Self {
+        Self {
+            flows: Injector::new(hash_key, len_max),
+            expectations: Injector::new(hash_key, len_max),
+            told: None,
+        }
+    }
+
+    /// The peer tells of a flow. `false` if too many are on their way.
+    pub(crate) fn on_flow(
+        &mut self,
+        told: EventKind,
+        message: &FlowMessage<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> bool {
+        self.flows.on_told(told, message, now, stats)
+    }
+
+    /// The peer tells of an expectation. `false` if too many are on their way.
+    pub(crate) fn on_expectation(
+        &mut self,
+        told: EventKind,
+        message: &ExpectMessage<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> bool {
+        self.expectations.on_told(told, message, now, stats)
+    }
+
+    /// The next operation, which gets this name.
+    pub(crate) fn next(&mut self, op: OpId) -> Option<NextStep> {
+        if let Some(step) = self.flows.next(op, |_| false) {
+            return Some(NextStep::Flow(op, step));
+        }
+        let flows = &self.flows;
+        let step = self
+            .expectations
+            .next(op, |it| master_is_pending(flows, it));
+        step.map(|step| NextStep::Expectation(op, step))
+    }
+
+    /// The operation as the kernel is to get it.
+    pub(crate) fn kernel_op(
+        &self,
+        step: NextStep,
+        presence: Presence,
+        now: Instant,
+    ) -> Option<(OpId, KernelOp<'_>)> {
+        match step {
+            NextStep::Flow(op, step) => Some((op, self.flows.kernel_op(step, presence, now)?)),
+            NextStep::Expectation(op, step) => {
+                Some((op, self.expectations.kernel_op(step, presence, now)?))
+            }
+        }
+    }
+
+    /// Whether [`next`](Self::next) would give something.
+    pub(crate) fn can_go_on(&self) -> bool {
+        let waits = |it: &Expected| master_is_pending(&self.flows, it);
+        self.flows.can_go_on(|_| false) || self.expectations.can_go_on(waits)
+    }
+
+    /// The kernel has refused an operation.
+    pub(crate) fn on_refused(&mut self, op: OpId, refusal: Refusal) {
+        self.flows.on_refused(op, refusal);
+        self.expectations.on_refused(op, refusal);
+    }
+
+    /// All operations up to this one have ended.
+    pub(crate) fn on_done(&mut self, through: OpId, stats: &mut Stats) {
+        self.flows.on_done(through, stats);
+        self.expectations.on_done(through, stats);
+    }
+
+    /// The next refusal to be told: what was refused, how far it had got, and why.
+    pub(crate) fn next_refused(&mut self) -> Option<(Object<'_>, Injection, Refusal)> {
+        let flow = self.flows.refused.pop_front().map(Told::Flow);
+        let told = match flow {
+            Some(told) => told,
+            None => Told::Expectation(self.expectations.refused.pop_front()?),
+        };
+        Some(match self.told.insert(told) {
+            Told::Flow(it) => (it.entry.object(), it.injection, it.refusal),
+            Told::Expectation(it) => (it.entry.object(), it.injection, it.refusal),
+        })
+    }
+
+    /// Whether there is a refusal to be told.
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.flows.refused.is_empty() || !self.expectations.refused.is_empty()
+    }
+
+    /// Flows and expectations on their way.
+    pub(crate) const fn len(&self) -> usize {
+        self.flows.pending.len() + self.expectations.pending.len()
+    }
+}
+
+/// Whether the master of an expectation is on its way. The peer does not name its zone.
+fn master_is_pending(flows: &Injector<Entry>, expected: &Expected) -> bool {
+    flows.has(&Key::of_tuple(expected.master(), Zone(0)))
 }

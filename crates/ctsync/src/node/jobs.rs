@@ -10,7 +10,7 @@ use super::{Action, Node};
 use crate::cache::expiry::Expiry;
 use crate::cache::ours::Walk;
 use crate::commit::Next;
-use crate::inject::{Injector, Step as Injection};
+use crate::inject::{Injectors, NextStep};
 use crate::input::{DumpReason, OpId, Refusal, Tables};
 use crate::output::{CommitReport, Notice};
 use crate::stats::Counter;
@@ -105,7 +105,7 @@ impl Node {
             || sends
             || bulk_runs
             || commit_runs
-            || self.injector.as_ref().is_some_and(Injector::can_go_on)
+            || self.injector.as_ref().is_some_and(Injectors::can_go_on)
             || self.sweep.is_some()
             || self.requeue_at().is_some_and(|at| at <= self.now)
             || self.expiry_at().is_some_and(|at| at <= self.now)
@@ -257,7 +257,7 @@ impl Node {
     }
 
     /// The next operation of an injection, if this round still has room for it.
-    pub(super) fn next_injection(&mut self) -> Option<(OpId, Injection)> {
+    pub(super) fn next_injection(&mut self) -> Option<NextStep> {
         let injector = self.injector.as_mut()?;
         if self.budget.ops == 0 {
             return None;
@@ -266,7 +266,7 @@ impl Node {
         let step = injector.next(op)?;
         self.budget.ops -= 1;
         self.next_op = OpId(op.0.wrapping_add(1));
-        Some((op, step))
+        Some(step)
     }
 
     pub(super) fn on_op_refused(&mut self, op: OpId, refusal: Refusal) {

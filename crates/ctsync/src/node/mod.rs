@@ -21,8 +21,6 @@ mod timers;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use flow::Object;
-
 use crate::cache::expiry::Expiry;
 use crate::cache::ours::Ours;
 use crate::cache::theirs::Theirs;
@@ -30,7 +28,7 @@ use crate::cache::{ExpectationsView, HashKey, View};
 use crate::commit::{Commit, Next, Refused};
 use crate::config::{Config, ExternalCache, InternalCache, ModeConfig};
 use crate::convert::Presence;
-use crate::inject::{Injector, Refused as InjectRefused};
+use crate::inject::Injectors;
 use crate::input::{ClientId, DumpReason, Input, OpId, Tables};
 use crate::mode::outbox::Building;
 use crate::mode::peers::Source;
@@ -110,9 +108,7 @@ pub struct Node {
     next_op: OpId,
     commit: Option<Commit>,
     expiry: Option<Expiry>,
-    injector: Option<Injector>,
-    /// What is being told of it.
-    inject_refused: Option<InjectRefused>,
+    injector: Option<Injectors>,
     bulk: Option<Bulk>,
     reading: Option<Reading>,
     sweep: Option<Sweep>,
@@ -157,9 +153,8 @@ impl Node {
             },
             injector: match config.external_cache {
                 ExternalCache::Keep => None,
-                ExternalCache::Inject => Some(Injector::new(hash_key, len_max)),
+                ExternalCache::Inject => Some(Injectors::new(hash_key, len_max)),
             },
-            inject_refused: None,
             bulk: None,
             reading: None,
             sweep: None,
@@ -227,17 +222,17 @@ impl Node {
                     bytes: &self.datagram,
                 });
             }
-            if let Some(refused) = self.injector.as_mut().and_then(Injector::next_refused) {
-                let refused = self.inject_refused.insert(refused);
+            if self.injector.as_ref().is_some_and(Injectors::has_refused) {
+                let (object, injection, refusal) = self.injector.as_mut()?.next_refused()?;
                 return Some(Output::InjectRefused {
-                    object: Object::Flow(refused.flow()),
-                    injection: refused.injection,
-                    refusal: refused.refusal,
+                    object,
+                    injection,
+                    refusal,
                 });
             }
-            if let Some((op, step)) = self.next_injection() {
+            if let Some(step) = self.next_injection() {
                 let injector = self.injector.as_ref()?;
-                let action = injector.kernel_op(step, self.presence, self.now)?;
+                let (op, action) = injector.kernel_op(step, self.presence, self.now)?;
                 return Some(Output::Kernel { op, action });
             }
             match self.next_commit_step() {
@@ -289,7 +284,7 @@ impl Node {
             resend_queue_len: resend.map_or(0, ResendQueue::len),
             resend_queue_len_max: resend.map_or(0, ResendQueue::len_max),
             control_len: queue.control_len() + resend_controls,
-            injecting_len: self.injector.as_ref().map_or(0, Injector::len),
+            injecting_len: self.injector.as_ref().map_or(0, Injectors::len),
             given_up_len: self.ours.given_up(),
         }
     }

@@ -88,7 +88,11 @@ impl Node {
     /// Kept whether we replicate expectations or not, as stock does.
     fn on_peer_expectation(&mut self, kind: EventKind, message: &ExpectMessage<'_>) {
         let (now, stats) = (self.now, &mut self.stats);
-        if !self.theirs.on_expectation(kind, message, now, stats) {
+        let stored = match &mut self.injector {
+            Some(injector) => injector.on_expectation(kind, message, now, stats),
+            None => self.theirs.on_expectation(kind, message, now, stats),
+        };
+        if !stored {
             self.notice_full(Full::External);
         }
         if let Some(expiry) = &mut self.expiry {

@@ -6,8 +6,8 @@ use crate::basics::{at, config, datagrams, deliver, event, flow, started};
 use crate::common::{Op, drain, settle, told};
 use ctsync::wire::{ExpectMessage, Flags, Kind, split};
 use ctsync::{
-    ClientId, Config, Cursor, DumpReason, ExpectationsView, Input, InternalCache, KernelOp,
-    ModeConfig, Node, Notice, Output, Refusal, Request, Tables,
+    ClientId, Config, Cursor, DumpReason, ExpectationsView, ExternalCache, Input, InternalCache,
+    KernelOp, ModeConfig, Node, Notice, Output, Refusal, Request, Tables,
 };
 use flow::{
     Dir, Event, EventKind, ExpectNat, Expectation, ExpectationFlags, Flow, Helper, L4, Name,
@@ -471,4 +471,95 @@ fn alarm_refreshes_expectations_too() {
     }
     let refreshed = |kind: &&Kind| matches!(kind, Kind::Expectation(_));
     assert!(told.iter().filter(refreshed).count() >= 2, "{told:?}");
+}
+
+/// What the kernel is asked for when the peer tells of an expectation; `told` is told of the master
+/// at the same time.
+fn injected(kind: EventKind, master_too: bool, refusals: &[Refusal]) -> (Vec<Op>, usize) {
+    let (mut a, _) = pair(&[5]);
+    let config = Config {
+        external_cache: ExternalCache::Inject,
+        ..expecting()
+    };
+    let mut b = started(config, at(0));
+    if kind == EventKind::Destroy {
+        a.handle(
+            at(3),
+            said(EventKind::Destroy, Origin::Traffic, expected(5)),
+        );
+    } else {
+        a.handle(at(3), new(5));
+    }
+    if master_too {
+        a.handle(at(3), event(EventKind::Update, master()));
+    }
+    for datagram in settle(&mut a, at(3)).datagrams {
+        deliver(&mut b, at(3), &datagram);
+    }
+    let mut refusals = refusals.iter();
+    let (mut asked, mut refused) = (Vec::new(), 0);
+    loop {
+        let outcome = settle(&mut b, at(3));
+        refused += outcome.injections.len();
+        let Some(last) = outcome.ops.last().map(|(op, _)| *op) else {
+            return (asked, refused);
+        };
+        for (op, action) in outcome.ops {
+            if let (Op::CreateExpectation(_), Some(refusal)) = (&action, refusals.next()) {
+                let refusal = *refusal;
+                b.handle(at(3), Input::OpRefused { op, refusal });
+            }
+            asked.push(action);
+        }
+        b.handle(at(3), Input::OpsDone { through: last });
+    }
+}
+
+#[test]
+fn without_an_external_cache_an_expectation_is_injected() {
+    let tuple = expected(5).tuple;
+    let (create, delete) = (Op::CreateExpectation(tuple), Op::DeleteExpectation(tuple));
+    let cases = [
+        (EventKind::New, &[][..], vec![create.clone()], 0),
+        (
+            EventKind::New,
+            &[Refusal::Exists],
+            vec![create.clone(), delete.clone(), create.clone()],
+            0,
+        ),
+        (
+            EventKind::New,
+            &[Refusal::NotFound],
+            vec![create.clone()],
+            1,
+        ),
+        (
+            EventKind::New,
+            &[Refusal::Unsupported],
+            vec![create.clone(), create],
+            0,
+        ),
+        (EventKind::Destroy, &[], vec![delete], 0),
+    ];
+    for (kind, refusals, wanted, refused) in cases {
+        assert_eq!(
+            injected(kind, false, refusals),
+            (wanted, refused),
+            "{kind:?} {refusals:?}"
+        );
+    }
+}
+
+#[test]
+fn an_injected_expectation_waits_for_its_master() {
+    let (asked, _) = injected(EventKind::New, true, &[]);
+    let tuple = expected(5).tuple;
+    let [.., before_last, last] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert!(
+        matches!(before_last, Op::Create(_) | Op::Update(_)),
+        "{asked:?}"
+    );
+    assert_eq!(*last, Op::CreateExpectation(tuple));
 }
