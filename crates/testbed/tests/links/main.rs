@@ -7,6 +7,7 @@
 
 mod failover;
 mod multicast;
+mod strangers;
 mod streams;
 
 use std::time::Duration;

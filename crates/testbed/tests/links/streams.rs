@@ -1,13 +1,12 @@
 //! TCP: connections that break, peers that do not read, strangers.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::io::Write;
 
 use rustix::process::Signal;
 use testbed::Implementation::{Ours, Stock};
-use testbed::{Command, Error, Group, Implementation, Mark, Result, wait_until};
+use testbed::{Command, Group, Implementation, Mark, Result, wait_until};
 
+use super::strangers::connect_from;
 use super::{
     Cables, PATIENCE, Pair, config, number, unicast, unicast_v6, wait_for_answer, wait_for_line,
 };
@@ -39,6 +38,20 @@ fn check_restart(kinds: [Implementation; 2], link: fn(&str, u8, u8) -> String) -
 fn a_peer_that_restarts_is_connected_again() -> Result<()> {
     check_restart([Ours, Ours], unicast)?;
     check_restart([Ours, Ours], unicast_v6)
+}
+
+/// Stock does not find a peer whose address belongs to one link only.
+#[test]
+fn link_local_addresses_are_connected() -> Result<()> {
+    let cables = Cables::new(1)?;
+    for (node, own) in [(&cables.a, 1), (&cables.b, 2)] {
+        node.address("link0", &format!("fe80::{own}/64"))?;
+    }
+    let link = |own: u8| {
+        let text = unicast_v6("TCP", 0, own);
+        config("FTFW", &[text.replace("fd77:0::", "fe80::")])
+    };
+    Pair::start(cables, [Ours, Ours], link)?.replicate(1, 200)
 }
 
 #[test]
@@ -122,48 +135,6 @@ fn a_peer_that_stops_reading_blocks_nobody() -> Result<()> {
         statistics.malformed, 0,
         "the stream is one of whole messages"
     );
-    Ok(())
-}
-
-/// Connects from B to A's listener, from this address.
-fn connect_from(pair: &Pair, address: &str) -> Result<TcpStream> {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let from: SocketAddr = format!("{address}:0").parse().unwrap();
-    let to: SocketAddr = "10.77.0.1:3780".parse().unwrap();
-    let stream = pair.cables.b.enter(|| {
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-        bind(&socket, &from)?;
-        connect(&socket, &to)?;
-        Ok(TcpStream::from(socket))
-    })?;
-    stream.map_err(|errno: rustix::io::Errno| Error::io("connecting")(errno.into()))
-}
-
-#[test]
-fn a_stranger_is_turned_away_and_the_peer_stays() -> Result<()> {
-    let pair = pair([Ours, Ours])?;
-    pair.cables.b.address("link0", "10.77.0.3/24")?;
-    pair.replicate(1, 100)?;
-    let connected = "the peer has connected on link0";
-    let since = pair.a.log().mark();
-    for _ in 0..3 {
-        let mut stream = connect_from(&pair, "10.77.0.3")?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        // Closed without a word, whatever it wants to say.
-        let _ = stream.write_all(&[0x10; 64]);
-        let end = stream.read(&mut [0; 16]);
-        assert!(
-            matches!(end, Ok(0))
-                || end.is_err_and(|it| it.kind() != std::io::ErrorKind::WouldBlock)
-        );
-    }
-    let line = "a connection from 10.77.0.3:";
-    wait_for_line(pair.a.log(), since, line)?;
-    pair.replicate(2, 100)?;
-    assert!(pair.a.log().find(since, connected).is_none());
-    assert_eq!(pair.a.statistics()?.malformed, 0);
     Ok(())
 }
 
