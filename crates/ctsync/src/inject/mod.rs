@@ -10,48 +10,30 @@
 //! Bounds, for each of the two: as many records as a cache may have entries, [`OUTSTANDING_MAX`] operations without an
 //! answer, [`REFUSED_MAX`] refusals that wait to be told.
 
+mod kinds;
+
 use alloc::collections::VecDeque;
 
-use flow::{EventKind, Expectation, Object, Zone};
+use flow::{EventKind, Object, Zone};
 
 use crate::cache::entry::Entry;
 use crate::cache::expectation::Expected;
-use crate::cache::kept::Kept;
 use crate::cache::table::{Record, Table};
 use crate::cache::{HashKey, Key, Slot};
 use crate::convert::Presence;
 use crate::input::{OpId, Refusal};
 use crate::output::{Injection, KernelOp};
 use crate::seq::Seq;
-use crate::stats::{Counter, Stats};
+use crate::stats::Stats;
 use crate::time::Instant;
 use crate::wire::{ExpectMessage, FlowMessage};
+use kinds::Injected;
 
 /// Operations whose outcome is not known yet.
 const OUTSTANDING_MAX: usize = 400;
 
 /// Refusals that wait to be told; more are only counted.
 const REFUSED_MAX: usize = 256;
-
-/// What can be injected.
-pub(crate) trait Injected: Kept {
-    /// What is to be done when the peer tells of this: what cannot be changed is created anew.
-    fn done_for(told: EventKind) -> EventKind;
-    /// The operation that creates it.
-    fn creation(&self, presence: Presence, now: Instant, tried: Tried) -> KernelOp<'_>;
-    /// The operation that changes it.
-    fn change(&self, presence: Presence, now: Instant) -> KernelOp<'_>;
-    /// The operation that deletes it.
-    fn deletion(&self) -> KernelOp<'_>;
-    /// Whether it names a helper.
-    fn names_helper(&self) -> bool;
-    /// Whether it has a master that it can do without.
-    fn can_lose_master(&self) -> bool;
-    /// What it is, for people.
-    fn object(&self) -> Object<'_>;
-    /// Counts what became of it.
-    fn counter(told: EventKind, done: bool) -> Counter;
-}
 
 /// Something of the peer's on its way into the kernel.
 #[derive(Debug)]
@@ -72,8 +54,8 @@ struct Pending<K> {
 pub(crate) struct Tried {
     update: bool,
     replaces: bool,
-    without_helper: bool,
-    without_master: bool,
+    pub(crate) without_helper: bool,
+    pub(crate) without_master: bool,
 }
 
 impl<K: Injected> Record for Pending<K> {
@@ -371,102 +353,6 @@ const fn followed_by_once_done(first: EventKind, second: EventKind) -> EventKind
     match (first, second) {
         (EventKind::New, EventKind::Update) => EventKind::Update,
         (first, second) => followed_by(first, second),
-    }
-}
-
-impl Injected for Entry {
-    fn done_for(told: EventKind) -> EventKind {
-        told
-    }
-
-    fn creation(&self, presence: Presence, now: Instant, tried: Tried) -> KernelOp<'_> {
-        let mut flow = self.committed_flow(presence, now);
-        if tried.without_helper {
-            flow.helper = None;
-        }
-        if tried.without_master {
-            flow.master = None;
-        }
-        KernelOp::Create(flow)
-    }
-
-    fn change(&self, presence: Presence, now: Instant) -> KernelOp<'_> {
-        KernelOp::Update(self.updated_flow(presence, now))
-    }
-
-    fn deletion(&self) -> KernelOp<'_> {
-        KernelOp::Delete(Self::deleted_flow(self.orig(), self.key_zone()))
-    }
-
-    fn names_helper(&self) -> bool {
-        self.helper().is_some()
-    }
-
-    fn can_lose_master(&self) -> bool {
-        self.master().is_some()
-    }
-
-    fn object(&self) -> Object<'_> {
-        Object::Flow(self.peer_flow())
-    }
-
-    fn counter(told: EventKind, done: bool) -> Counter {
-        match (told, done) {
-            (EventKind::New, true) => Counter::InjectCreated,
-            (EventKind::Update, true) => Counter::InjectUpdated,
-            (EventKind::Destroy, true) => Counter::InjectDestroyed,
-            (EventKind::New, false) => Counter::InjectCreateFailed,
-            (EventKind::Update, false) => Counter::InjectUpdateFailed,
-            (EventKind::Destroy, false) => Counter::InjectDestroyFailed,
-        }
-    }
-}
-
-impl Injected for Expected {
-    fn done_for(told: EventKind) -> EventKind {
-        match told {
-            EventKind::New | EventKind::Update => EventKind::New,
-            EventKind::Destroy => EventKind::Destroy,
-        }
-    }
-
-    fn creation(&self, presence: Presence, now: Instant, tried: Tried) -> KernelOp<'_> {
-        let mut expectation = self.committed(presence, now);
-        if tried.without_helper {
-            expectation.helper = None;
-        }
-        KernelOp::CreateExpectation(expectation)
-    }
-
-    fn change(&self, presence: Presence, now: Instant) -> KernelOp<'_> {
-        self.creation(presence, now, Tried::default())
-    }
-
-    fn deletion(&self) -> KernelOp<'_> {
-        let Expectation { master, tuple, .. } = self.expectation();
-        KernelOp::DeleteExpectation(Expectation::new(master, tuple))
-    }
-
-    fn names_helper(&self) -> bool {
-        self.expectation().helper.is_some()
-    }
-
-    fn can_lose_master(&self) -> bool {
-        false
-    }
-
-    fn object(&self) -> Object<'_> {
-        Object::Expectation(self.expectation())
-    }
-
-    /// They share the counters of the cache that is not there.
-    fn counter(told: EventKind, done: bool) -> Counter {
-        match (told, done) {
-            (_, false) => Self::EXTERNAL.no_space,
-            (EventKind::New, true) => Self::EXTERNAL.created,
-            (EventKind::Update, true) => Self::EXTERNAL.updated,
-            (EventKind::Destroy, true) => Self::EXTERNAL.destroyed,
-        }
     }
 }
 
