@@ -6,7 +6,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use testbed::{Cluster, EchoServer, HeldConnections, Implementation, Result, Survivors};
+use testbed::{
+    Cluster, ClusterNode, Command, EchoServer, HeldConnections, Implementation, Result,
+    SteadyTalker, Survivors, wait_until,
+};
 
 /// Connections from all clients, so that every share has some.
 const HELD: usize = 320;
@@ -65,6 +68,75 @@ fn without_conntrackd_the_connections_of_a_share_end_with_its_firewall() -> Resu
     let survivors = held.check(Duration::from_secs(2))?;
     assert_eq!(survivors.alive, HELD - flows, "{survivors:?}");
     Ok(())
+}
+
+#[test]
+fn a_copy_that_times_out_does_not_end_the_flow_itself_with_our_conntrackd() -> Result<()> {
+    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Ours)
+}
+
+#[test]
+fn a_copy_that_times_out_does_not_end_the_flow_itself_with_stocks_conntrackd() -> Result<()> {
+    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Stock)
+}
+
+/// Only the kernel through which a flow passes renews its timeout; the copies in the others end.
+/// Their daemons must keep that to themselves.
+fn a_copy_that_times_out_does_not_end_the_flow_itself(
+    implementation: Implementation,
+) -> Result<()> {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cluster = Cluster::new(implementation, true)?;
+    cluster.boot()?;
+    for node in &cluster.nodes {
+        for name in ["udp_timeout", "udp_timeout_stream"] {
+            let name = format!("net.netfilter.nf_conntrack_{name}");
+            node.namespace.sysctl(&name, 2)?;
+        }
+    }
+    let (mut held, _server) = traffic(&cluster)?;
+    let pause = Duration::from_millis(10);
+    let _talker = SteadyTalker::udp(&cluster.client, cluster.server_address(), pause)?;
+    let flows = |node: usize| udp_flows(&cluster.nodes[node]);
+    wait_until("the flow in every kernel", PATIENCE, || {
+        (0..3).all(|node| flows(node).is_ok_and(|flows| flows.len() == 1))
+    })?;
+    let before: Vec<_> = (0..3).map(flows).collect::<Result<_>>()?;
+    wait_until("the copies to time out", PATIENCE, || {
+        let left: usize = (0..3)
+            .filter_map(|node| flows(node).ok())
+            .map(|f| f.len())
+            .sum();
+        left == 1
+    })?;
+    // Whatever a daemon has to say about the end of its copy comes before what it says now.
+    let (mut more, address) = (vec![], cluster.server_address());
+    for client in Cluster::clients() {
+        more.push(HeldConnections::open_from(
+            &cluster.client,
+            &[client],
+            address,
+            1,
+        )?);
+    }
+    cluster.wait_until_replicated(HELD + more.len())?;
+    let after: Vec<_> = (0..3).map(flows).collect::<Result<_>>()?;
+    let survivor = after.iter().position(|flows| flows.len() == 1);
+    let survivor = survivor.expect("the flow lives somewhere");
+    assert_eq!(
+        after[survivor], before[survivor],
+        "the flow was ended and begun again"
+    );
+    assert_all(held.check(PATIENCE)?, "meanwhile");
+    Ok(())
+}
+
+/// The ids of a firewall's UDP flows to the server.
+fn udp_flows(node: &ClusterNode) -> Result<Vec<String>> {
+    let command = Command::from("/usr/sbin/conntrack -L -p udp -d 192.0.2.10 -o id");
+    let listing = node.namespace.run(command)?.stdout;
+    let id = |line: &str| line.split(" id=").nth(1).map(String::from);
+    Ok(listing.lines().filter_map(id).collect())
 }
 
 fn traffic(cluster: &Cluster) -> Result<(HeldConnections, EchoServer)> {
