@@ -7,31 +7,57 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use testbed::{
-    Conntrackd, EchoServer, Error, FailoverPair, HeldConnections, Implementation, Progress,
-    Replication, Result, SteadyTalker, wait_for, wait_until,
+    Conntrackd, EchoServer, Error, FailoverPair, HeldConnections, Implementation, Mode, Plan,
+    Progress, Replication, Result, SteadyTalker, Transport, wait_for, wait_until,
 };
 
 /// Connections held open beside the steady one.
 const HELD: usize = 200;
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything here may take. More than ALARM's RefreshTime in the example.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// keepalived counts tenths of seconds: one pair of firewalls at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn connections_survive_two_failovers_with_our_conntrackd() -> Result<()> {
-    connections_survive(Implementation::Ours)
+    connections_survive(Plan::new(Implementation::Ours))
+}
+
+#[test]
+fn connections_survive_in_notrack_mode_over_multicast() -> Result<()> {
+    connections_survive(Plan {
+        mode: Mode::Notrack,
+        transport: Transport::Multicast,
+        ..Plan::new(Implementation::Ours)
+    })
+}
+
+#[test]
+fn connections_survive_in_notrack_mode_over_tcp() -> Result<()> {
+    connections_survive(Plan {
+        mode: Mode::Notrack,
+        transport: Transport::Tcp,
+        ..Plan::new(Implementation::Ours)
+    })
+}
+
+#[test]
+fn connections_survive_in_alarm_mode_over_udp() -> Result<()> {
+    connections_survive(Plan {
+        mode: Mode::Alarm,
+        ..Plan::new(Implementation::Ours)
+    })
 }
 
 #[test]
 fn connections_survive_two_failovers_with_stocks_conntrackd() -> Result<()> {
-    connections_survive(Implementation::Stock)
+    connections_survive(Plan::new(Implementation::Stock))
 }
 
-fn connections_survive(implementation: Implementation) -> Result<()> {
+fn connections_survive(plan: Plan) -> Result<()> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut pair = FailoverPair::new(implementation, Replication::On, false)?;
+    let mut pair = FailoverPair::build(plan)?;
     pair.boot()?;
     let mut traffic = Traffic::start(&pair)?;
     fail(&mut pair, 0, &mut traffic)?;
