@@ -7,5 +7,7 @@
 mod exchange;
 mod failover;
 mod ftp;
+mod modes;
 mod network;
+mod requests;
 mod sip;

@@ -70,6 +70,19 @@ pub struct Firewall {
 impl Network {
     /// Makes it, with FT-FW between these daemons; `options` goes into their `Options`.
     pub fn new(daemons: [Implementation; 2], options: &str) -> Result<Self> {
+        let in_sync = format!("Options {{ {options} }}");
+        let setup = Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4);
+        Self::with(
+            daemons,
+            Setup {
+                in_sync: &in_sync,
+                ..setup
+            },
+        )
+    }
+
+    /// Makes it, with daemons that are set up like this.
+    pub fn with(daemons: [Implementation; 2], setup: Setup<'_>) -> Result<Self> {
         let SyncPair { a, b } = SyncPair::new()?;
         let (client, server) = (Namespace::new("client")?, Namespace::new("server")?);
         for (host, bridge, address, interface) in [
@@ -84,11 +97,6 @@ impl Network {
             }
         }
         client.route("default via 10.0.0.1")?;
-        let in_sync = format!("Options {{ {options} }}");
-        let setup = Setup {
-            in_sync: &in_sync,
-            ..Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4)
-        };
         let [config_a, config_b] = setup.configs();
         let [daemon_a, daemon_b] = daemons;
         let network = Self {
@@ -124,6 +132,8 @@ impl Network {
 impl Firewall {
     fn new(namespace: Namespace, daemon: Implementation, config: &str) -> Result<Self> {
         namespace.sysctl("net.ipv4.ip_forward", 1)?;
+        // A packet in the middle of a connection makes no flow of it.
+        namespace.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)?;
         namespace.nft(RULES)?;
         let daemon = Conntrackd::start(&namespace, daemon, config)?;
         Ok(Self { namespace, daemon })
@@ -148,10 +158,25 @@ impl Firewall {
     /// What its daemon lists with `-i expect` or `-e expect`, without ages.
     pub fn listed(&self, request: &str) -> Result<Vec<String>> {
         let listing = self.daemon.client(request)?.stdout;
-        let ageless = |line: &str| line.split(" [active since").next().map(str::to_owned);
+        let ageless = |line: &str| {
+            let line = line.split(" [active since").next()?;
+            line.split(" [expires in").next().map(str::to_owned)
+        };
         let mut lines: Vec<_> = listing.lines().filter_map(ageless).collect();
         lines.sort();
         Ok(lines)
+    }
+
+    /// Waits until its kernel expects so much.
+    pub fn wait_for_kernel(&self, count: usize) -> Result<Vec<String>> {
+        let what = format!("{count} expectations of {}", self.namespace.label());
+        wait_for(&what, PATIENCE, || {
+            let lines = self.kernel_expectations()?;
+            Ok(match lines.len() == count {
+                true => Progress::Done(lines),
+                false => Progress::Waiting(lines.join("\n")),
+            })
+        })
     }
 
     /// Waits until a listing of its daemon has so many lines.
