@@ -20,9 +20,12 @@ pub(crate) const PEERS_MAX: usize = 16;
 /// Addresses of one sender: as many as there may be links, and some that it had before.
 const SOURCES_MAX: usize = 8;
 
-/// How far behind the last number of a sender a message from an unknown address may lie to be taken
-/// for its next one.
-const CONTINUES_WITHIN: i32 = 1 << 20;
+/// How far ahead of the last number of a sender a message from an unknown address may lie to be taken
+/// for one of its series.
+const AHEAD_MAX: i32 = 1 << 20;
+
+/// How far behind: of two links, one may be the faster.
+const BEHIND_MAX: i32 = 1 << 10;
 
 /// Where a datagram comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,8 @@ impl<T: Numbers> Peers<T> {
                 return Some(0);
             }
             let ahead = seq.distance(peer.numbers.last()?);
-            (0..CONTINUES_WITHIN).contains(&ahead).then_some(ahead)
+            let near = (-BEHIND_MAX..AHEAD_MAX).contains(&ahead);
+            near.then_some(ahead.unsigned_abs())
         };
         let candidates = self.peers.iter().enumerate();
         let (place, _) = candidates
@@ -178,7 +182,8 @@ mod tests {
         hear(&mut peers, 0, 1, 100);
         hear(&mut peers, 0, 2, 5000);
         assert_eq!(hear(&mut peers, 1, 12, 5003), 5000);
-        assert_eq!(hear(&mut peers, 1, 11, 101), 100);
+        // Late.
+        assert_eq!(hear(&mut peers, 1, 11, 99), 100);
         assert_eq!(hear(&mut peers, 0, 2, 5004), 5003);
         assert_eq!(peers.iter().count(), 2);
     }

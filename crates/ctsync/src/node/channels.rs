@@ -236,7 +236,8 @@ impl Channels {
             return true;
         }
         let patient = now < self.follow_at || place > self.in_use && now < self.follow_behind_at;
-        !patient && !(in_use.is_shared(now) && in_use.is_heard(now))
+        let shared = in_use.is_shared(now) && in_use.is_heard(now);
+        !(patient || shared)
     }
 
     /// When the preferred link is to be used again.

@@ -9,6 +9,7 @@
 mod alarm;
 #[path = "../basics/mod.rs"]
 mod basics;
+mod captures;
 mod channels;
 mod commit;
 mod common;
@@ -19,8 +20,11 @@ mod expectations;
 mod ftfw_traces;
 mod injection;
 mod kernel_resync;
+mod messages;
 mod node_vectors;
 mod notrack;
+#[path = "../pcap/mod.rs"]
+mod pcap;
 mod polling;
 mod property;
 mod recovery;
