@@ -97,7 +97,7 @@ impl<T: Numbers> Peers<T> {
 
     /// The sender that this source belongs to, by its number or since there can be but one.
     fn adopt(&mut self, source: Source, seq: Seq) -> Option<usize> {
-        let distance = |peer: &Peer<T>| -> Option<i32> {
+        let distance = |peer: &Peer<T>| -> Option<u32> {
             if peer.sources.iter().any(|it| it.channel == source.channel) {
                 return None;
             }
