@@ -74,7 +74,7 @@ fn fail(
 fn take_back(screen: Screen, pair: &mut FailoverPair, traffic: &mut Traffic) -> Result<Outcome> {
     let start = Instant::now();
     pair.firewalls[1].boot()?;
-    stage::know(screen, pair, 1)?;
+    stage::know(screen, pair, 1, traffic)?;
     let seconds = start.elapsed().as_secs_f64();
     let text = format!("fw2 is back, empty; {seconds:.1} s later it knows fw1's flows");
     screen.note(Tone::Good, &text)?;

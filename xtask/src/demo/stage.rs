@@ -107,12 +107,14 @@ pub fn learn_again(screen: Screen, pair: &FailoverPair, backup: usize) -> Result
     })
 }
 
-/// Waits until firewall `number` knows the connections of one group from the other firewall.
-pub fn know(screen: Screen, pair: &FailoverPair, number: usize) -> Result<u64> {
+/// Waits until firewall `number` knows all connections from the other firewall, which has those
+/// of both groups.
+pub fn know(screen: Screen, pair: &FailoverPair, number: usize, traffic: &Traffic) -> Result<u64> {
     let own = pair.daemon(number)?;
+    let all = u64::try_from(traffic.connections()).unwrap_or_default();
     learn(screen, own, || {
         let learnt = own.statistics()?.external.active;
-        Ok((learnt >= connections()).then_some(learnt))
+        Ok((learnt >= all).then_some(learnt))
     })
 }
 

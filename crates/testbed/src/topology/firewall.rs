@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use super::example::{self, active_active, active_backup, replaced};
 use super::plan::{Plan, Replication, Roles, Rules};
 use crate::{
-    Command, Conntrackd, Error, Folder, Implementation, Keepalived, Namespace, Program, Progress,
-    Result, wait_for,
+    Command, Conntrackd, Error, Folder, Implementation, Keepalived, Mode, Namespace, Program,
+    Progress, Result, wait_for,
 };
 
 /// How long a firewall may take to become primary, the delay of one that comes back included.
-const PROMOTION_TIMEOUT: Duration = Duration::from_secs(30);
+const PROMOTION_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long a daemon may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// `preempt_delay` of the example, and here: machines with little to do agree soon.
-const PREEMPT_DELAY: [&str; 2] = ["preempt_delay 30", "preempt_delay 5"];
+/// `preempt_delay` of the example.
+const PREEMPT_DELAY: &str = "preempt_delay 30";
 /// The shared addresses of each group, inside and outside.
 const SHARED: [[&str; 2]; 2] = [["10.0.0.1", "192.0.2.1"], ["10.0.0.129", "192.0.2.129"]];
 
@@ -260,8 +260,12 @@ impl Firewall {
         let config = match self.plan.roles {
             Roles::ActiveBackup => self.prefer(active_backup::KEEPALIVED, "priority 100")?,
             Roles::ActiveActive => {
-                let [example, here] = PREEMPT_DELAY;
-                let config = replaced(active_active::KEEPALIVED, &[(example, here)])?;
+                // Machines with little to do agree soon, except in ALARM mode: RefreshTime.
+                let here = match self.plan.mode {
+                    Mode::Ftfw | Mode::Notrack => "preempt_delay 5",
+                    Mode::Alarm => "preempt_delay 20",
+                };
+                let config = replaced(active_active::KEEPALIVED, &[(PREEMPT_DELAY, here)])?;
                 self.prefer(&config, "PRIORITY")?
             }
         };
