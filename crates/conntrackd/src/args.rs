@@ -390,6 +390,13 @@ mod tests {
         assert!(!run("-s link").unwrap().said_multicast);
     }
 
+    #[test]
+    fn a_check_runs_nothing() {
+        for line in ["--check", "--check -C /x", "-C /x --check"] {
+            assert_eq!(run(line).unwrap().command, Command::Check, "{line}");
+        }
+    }
+
     fn check_error(line: &str, text: &str, usage: bool) {
         let error = run(line).unwrap_err();
         assert_eq!(error.to_string(), text, "{line}");
@@ -405,7 +412,18 @@ mod tests {
         );
         check_error("-f ct", "unknown parameter `ct' for option `-f'", false);
         check_error("-C", "Missing config filename", true);
-        for line in ["-d -i", "-i -d", "-x", "-c -x", "-i -x -x", "-d -x"] {
+        for line in [
+            "-d -i",
+            "-i -d",
+            "-x",
+            "-c -x",
+            "-i -x -x",
+            "-d -x",
+            "--check -d",
+            "-d --check",
+            "--check -k",
+            "-s --check",
+        ] {
             check_error(line, "Invalid parameters", true);
         }
         for word in ["-q", "--help", "x", "-sfoo", "xs", "-", "''", "-é"] {

@@ -83,6 +83,15 @@ pub enum Report {
     JournalNotOpened(String),
     /// The cache of statistics mode is full.
     CollectorFull,
+    /// What is left of all rights, as this user.
+    RightsKept(u32),
+    /// A file of the configuration lies where the user of the configuration may not write.
+    FolderClosed {
+        /// Its keyword.
+        keyword: &'static str,
+        /// The folder.
+        folder: String,
+    },
     /// The scheduler of the configuration was refused.
     SchedulerRefused(SystemError),
     /// The kernel did not tell of all flows, and has been asked to.
@@ -110,6 +119,7 @@ impl Report {
             | Self::EventBufferIgnored
             | Self::FilterTooLong
             | Self::CollectorFull
+            | Self::FolderClosed { .. }
             | Self::SchedulerRefused(_)
             | Self::EventsNotSet(..)
             | Self::EventsNotAsked(_) => Level::Warning,
@@ -122,6 +132,7 @@ impl Report {
             | Self::CommittedWithout(..)
             | Self::CommitTook(_)
             | Self::JournalWorks { .. }
+            | Self::RightsKept(_)
             | Self::TableRead(_)
             | Self::EventsSet(_)
             | Self::CacheDisabled(_)
@@ -173,6 +184,8 @@ impl Report {
             | Self::EventBuffer(_)
             | Self::EventBufferIgnored
             | Self::JournalNotOpened(_)
+            | Self::RightsKept(_)
+            | Self::FolderClosed { .. }
             | Self::CollectorFull
             | Self::SchedulerRefused(_)
             | Self::EventsSet(_)
@@ -242,6 +255,17 @@ impl Report {
             Self::CollectorFull => {
                 "the cache has reached HashLimit: further flows are not recorded".into()
             }
+            Self::RightsKept(0) => {
+                "kept of all rights: CAP_NET_ADMIN, and the files of user 0 (see `User')".into()
+            }
+            Self::RightsKept(uid) => {
+                format!("kept of all rights: CAP_NET_ADMIN, as user {uid}").into()
+            }
+            Self::FolderClosed { keyword, folder } => format!(
+                "the folder {folder} of {keyword} is closed to `User': the file cannot be opened \
+                 again after rotation, nor removed at the end; give it a folder of its own"
+            )
+            .into(),
             Self::SchedulerRefused(error) => format!(
                 "scheduler configuration failed: {}. Continuing with system default scheduler.",
                 error.reason()

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use linux::poller::{Interest, Poller};
 use linux::process::{
-    self, Detached, LockError, LockFile, Policy, Previous, Readiness, Signal, Signals,
+    self, Detached, LockError, LockFile, Policy, Previous, Readiness, Signal, Signals, User,
 };
 use linux::{SystemError, table, unix};
 
@@ -51,6 +51,8 @@ pub enum StartError {
     Kernel(table::Error),
     /// The kernel's table cannot be read.
     Table(table::Error),
+    /// The configuration names a user that does not exist.
+    NoUser(String),
     /// Anything else that the system refused.
     System(SystemError),
     /// It ran, but cannot go on.
@@ -79,6 +81,7 @@ impl fmt::Display for StartError {
             Self::Link(error) => {
                 write!(f, "can't open channel socket: {} ({error})", error.reason())
             }
+            Self::NoUser(name) => write!(f, "there is no user `{name}'"),
             Self::Kernel(error) => write!(f, "can't open netlink handler: {error}"),
             Self::Table(error) => write!(f, "can't get kernel conntrack table: {error}"),
         }
@@ -210,8 +213,7 @@ impl Daemon {
         }
         self.open_work()?;
         process::change_folder(Path::new("/"))?;
-        process::confine(None)?;
-        Ok(())
+        self.give_up_rights()
     }
 
     /// Opens what the configured mode needs.
@@ -238,6 +240,35 @@ impl Daemon {
                 Work::Stats(Box::new(opened))
             }
         };
+        Ok(())
+    }
+
+    /// Becomes the user of the configuration, if there is one, and keeps one right
+    /// (compat: daemon-103). From here on strangers may speak.
+    fn give_up_rights(&mut self) -> Result<(), StartError> {
+        let user = match &self.config.general.user {
+            None => None,
+            Some(name) => {
+                let found = User::find(name)?;
+                Some(found.ok_or_else(|| StartError::NoUser(name.clone()))?)
+            }
+        };
+        if let Some(user) = user {
+            for (_, path) in self.config.files() {
+                user.own(path)?;
+            }
+        }
+        process::confine(user)?;
+        self.reports.push(Report::RightsKept(process::uid()));
+        if user.is_some() {
+            for (keyword, path) in self.config.files() {
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                if !linux::file::may_change(folder) {
+                    let folder = folder.display().to_string();
+                    self.reports.push(Report::FolderClosed { keyword, folder });
+                }
+            }
+        }
         Ok(())
     }
 

@@ -156,6 +156,70 @@ fn one_right_is_kept() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn another_user_keeps_the_same_right_and_its_files() -> Result<()> {
+    let setting = Setting::new("General { User nobody LogFile DIR/log }")?;
+    let folder = setting.folder.file("");
+    setting
+        .network
+        .a
+        .run(format!("/usr/bin/chown nobody {}", folder.display()))?;
+    let daemon = setting.network.a.spawn(setting.command("")?)?;
+    daemon.wait_for_line("kept of all rights: CAP_NET_ADMIN, as user 65534", PATIENCE)?;
+    daemon.wait_for_line("-- starting in console mode --", PATIENCE)?;
+    let status = proc(setting.pid()?, "status")?;
+    for line in [
+        "Uid:\t65534\t65534\t65534\t65534",
+        "Groups:\t \n",
+        "CapEff:\t0000000000001000",
+        "CapPrm:\t0000000000001000",
+        "CapBnd:\t0000000000001000",
+        "NoNewPrivs:\t1",
+    ] {
+        assert!(status.contains(line), "`{line}` in {status}");
+    }
+    // It can still do what it is for: change the kernel's table.
+    super::load(
+        &setting.network.a,
+        &["-s 10.1.1.1 -d 10.1.1.2 -p udp --sport 5 --dport 6 -t 99"],
+    )?;
+    assert_eq!(setting.run("-F")?.code(), 0);
+    assert_eq!(setting.network.a.flow_count()?, 0);
+    // And open its log again.
+    fs::rename(setting.file("log"), setting.file("log.1")).map_err(Error::io("rotating"))?;
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_until("a new log", PATIENCE, || setting.file("log").exists())?;
+    assert_eq!(setting.run("-k")?.code(), 0);
+    assert_eq!(daemon.wait(PATIENCE)?, 0);
+    assert!(!setting.file("lock").exists() && !setting.file("control").exists());
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_is_closed_to_the_user_is_told() -> Result<()> {
+    let setting = Setting::new("General { User nobody }")?;
+    let output = setting.run("-d")?;
+    assert_eq!(output.code(), 0);
+    let folder = setting.folder.file("");
+    let folder = folder.to_str().unwrap().trim_end_matches('/');
+    for keyword in ["LockFile", "UNIX { Path }"] {
+        let text = format!("[warning] the folder {folder} of {keyword} is closed to `User'");
+        assert!(output.stderr.contains(&text), "{text} in {}", output.stderr);
+    }
+    assert_eq!(setting.run("-k")?.code(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_user_that_does_not_exist() -> Result<()> {
+    let setting = Setting::new("General { User no-such-user }")?;
+    let output = setting.run("")?;
+    assert_eq!(output.code(), 1);
+    let text = "[ERROR] there is no user `no-such-user'";
+    assert!(output.stderr.contains(text), "{}", output.stderr);
+    Ok(())
+}
+
 /// Policies of sched(7), and the priority of each case.
 const FIFO: i64 = 1;
 const ROUND_ROBIN: i64 = 2;
