@@ -11,6 +11,7 @@ use linux::{SystemError, table};
 use crate::config::model::FilterPlace;
 use crate::daemon::event_setting::Setting;
 use crate::daemon::link::LinkReport;
+use crate::daemon::stats_mode::RecordingReport;
 use crate::log::Level;
 
 /// Collected while the loop works, written to the log at the end of its turn.
@@ -70,19 +71,8 @@ pub enum Report {
     EventsFailed(SystemError),
     /// The kernel refused something as a whole.
     KernelRefused(&'static str, table::Error),
-    /// The log of ended flows takes nothing: lines are kept for a while, then lost.
-    JournalFails(SystemError),
-    /// It works again.
-    JournalWorks {
-        /// Its file.
-        path: String,
-        /// Lines that were lost meanwhile.
-        lost: u64,
-    },
-    /// It cannot be opened again after rotation.
-    JournalNotOpened(String),
-    /// The cache of statistics mode is full.
-    CollectorFull,
+    /// Something about the log of ended flows.
+    Recording(RecordingReport),
     /// What is left of all rights, as this user.
     RightsKept(u32),
     /// A file of the configuration lies where the user of the configuration may not write.
@@ -108,17 +98,15 @@ impl Report {
         match self {
             Self::Node(notice) => notice_level(notice),
             Self::Link(report) => report.level(),
+            Self::Recording(report) => report.level(),
             Self::EventsFailed(_)
             | Self::FilterRefused(_)
             | Self::KernelRefused(..)
-            | Self::CommitRefused(..)
-            | Self::JournalFails(_)
-            | Self::JournalNotOpened(_) => Level::Error,
+            | Self::CommitRefused(..) => Level::Error,
             Self::InjectRefused(..)
             | Self::EventBufferAtLimit
             | Self::EventBufferIgnored
             | Self::FilterTooLong
-            | Self::CollectorFull
             | Self::FolderClosed { .. }
             | Self::SchedulerRefused(_)
             | Self::EventsNotSet(..)
@@ -131,7 +119,6 @@ impl Report {
             | Self::CommitFailed(..)
             | Self::CommittedWithout(..)
             | Self::CommitTook(_)
-            | Self::JournalWorks { .. }
             | Self::RightsKept(_)
             | Self::TableRead(_)
             | Self::EventsSet(_)
@@ -163,7 +150,7 @@ impl Report {
             Self::CommitRefused(..) | Self::InjectRefused(..) => Some("refused flows"),
             Self::EventBufferDoubled(_) | Self::EventBufferAtLimit => Some("overruns"),
             Self::EventsFailed(_) => Some("failures to read events"),
-            Self::JournalFails(_) | Self::JournalWorks { .. } => Some("failures of the log file"),
+            Self::Recording(report) => report.kind(),
             Self::KernelRefused(..) => Some("refusals of the kernel"),
             Self::Link(report) => report.kind(),
             Self::Committing(_)
@@ -183,10 +170,8 @@ impl Report {
             | Self::FilterRefused(_)
             | Self::EventBuffer(_)
             | Self::EventBufferIgnored
-            | Self::JournalNotOpened(_)
             | Self::RightsKept(_)
             | Self::FolderClosed { .. }
-            | Self::CollectorFull
             | Self::SchedulerRefused(_)
             | Self::EventsSet(_)
             | Self::EventsNotSet(..)
@@ -243,18 +228,7 @@ impl Report {
             Self::EventBufferAtLimit => AT_LIMIT.into(),
             Self::EventsFailed(error) => error.to_string().into(),
             Self::KernelRefused(what, error) => format!("{what}: {error}").into(),
-            Self::JournalFails(error) => {
-                format!("{error}; lines about ended flows wait, and are lost when too many do")
-                    .into()
-            }
-            Self::JournalWorks { path, lost } => {
-                format!("writing to {path} works again; {lost} lines about ended flows were lost")
-                    .into()
-            }
-            Self::JournalNotOpened(error) => error.clone().into(),
-            Self::CollectorFull => {
-                "the cache has reached HashLimit: further flows are not recorded".into()
-            }
+            Self::Recording(report) => report.text().into(),
             Self::RightsKept(0) => {
                 "kept of all rights: CAP_NET_ADMIN, and the files of user 0 (see `User')".into()
             }

@@ -24,6 +24,7 @@ use linux::syslog::{Severity, Syslog};
 
 use crate::config::model::{LogFormat, Stats};
 use crate::daemon::report::{Report, Reports};
+use crate::daemon::stats_mode::RecordingReport;
 use crate::log;
 
 /// Most bytes that wait for the file; a line may exceed it.
@@ -113,7 +114,9 @@ impl Journal {
                 file.file = opened;
                 file.failing = file.failing.map(|_| now);
             }
-            Err(error) => reports.push(Report::JournalNotOpened(error.to_string())),
+            Err(error) => reports.push(Report::Recording(RecordingReport::NotOpened(
+                error.to_string(),
+            ))),
         }
     }
 
@@ -171,7 +174,9 @@ impl LogFile {
         let is_news = self.failing.replace(now + RETRY_AFTER).is_none();
         if is_news {
             let error = SystemError::from_io("write to", error);
-            reports.push(Report::JournalFails(error.on(self.path.display())));
+            reports.push(Report::Recording(RecordingReport::Fails(
+                error.on(self.path.display()),
+            )));
         }
     }
 
@@ -179,7 +184,7 @@ impl LogFile {
         if self.failing.take().is_some() {
             let path = self.path.display().to_string();
             let lost = std::mem::take(&mut self.lost);
-            reports.push(Report::JournalWorks { path, lost });
+            reports.push(Report::Recording(RecordingReport::Works { path, lost }));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod journal;
+mod report;
 
 use ctsync::collector::{Collector, Settings, Wish};
 use ctsync::{DumpReason, Input, Instant, Tables};
@@ -19,6 +20,7 @@ use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
 
 use journal::Journal;
+pub use report::RecordingReport;
 
 /// The collector with its surroundings.
 pub struct Recording {
@@ -163,7 +165,7 @@ impl Recording {
                         purged: vanished,
                     }))
                 }
-                Wish::Full => reports.push(Report::CollectorFull),
+                Wish::Full => reports.push(Report::Recording(RecordingReport::CacheFull)),
             }
         }
     }
