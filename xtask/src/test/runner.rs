@@ -16,7 +16,8 @@ use super::matrix;
 use crate::cargo::{self, TestProgram};
 
 /// Programs whose tests measure time or fill the machine: one test at a time.
-const ALONE: &[&str] = &["failover", "failover_under_load", "rolling_upgrade"];
+/// Named by how their names begin.
+const ALONE: &[&str] = &["failover", "rolling_upgrade"];
 /// Programs whose tests wait most of the time, for daemons of their own: many tests at a time.
 const TOGETHER: &[&str] = &["interop_matrix"];
 const TOGETHER_THREADS: &str = "12";
@@ -34,7 +35,12 @@ pub struct Outcome {
     pub skipped: u32,
     /// What the program left behind.
     pub litter: Vec<String>,
+    /// What its tests say that they count, in lines of their own that begin with [`COUNT`].
+    pub counts: Vec<String>,
 }
+
+/// Begins a line in which a test says how much it has looked at.
+const COUNT: &str = "count: ";
 
 /// Runs a program and shows one line about it, and its output if anything failed.
 pub fn run(program: &TestProgram) -> Result<Outcome> {
@@ -43,12 +49,14 @@ pub fn run(program: &TestProgram) -> Result<Outcome> {
     command
         .current_dir(&program.folder)
         .env("CARGO_MANIFEST_DIR", &program.folder);
-    if ALONE.contains(&program.target.as_str()) {
+    if ALONE.iter().any(|name| program.target.starts_with(name)) {
         command.arg("--test-threads=1");
     }
     if TOGETHER.contains(&program.target.as_str()) {
         command.args(["--test-threads", TOGETHER_THREADS]);
     }
+    // What passing tests say is read for what they count.
+    command.arg("--show-output");
     let name = match program.is_integration {
         true => format!("{}/{}", program.package, program.target),
         false => program.package.clone(),
@@ -110,6 +118,9 @@ fn show(outcome: &Outcome, took: Duration) {
         }
     }
     println!("{line}  {:>6.1} s", took.as_secs_f64());
+    for count in &outcome.counts {
+        println!("           {count}");
+    }
     for name in &outcome.litter {
         println!("           left behind: {name}");
     }
@@ -123,6 +134,11 @@ fn read(name: String, text: &str, program: Kind) -> Outcome {
         failed: 0,
         skipped: 0,
         litter: vec![],
+        counts: text
+            .lines()
+            .filter_map(|line| line.strip_prefix(COUNT))
+            .map(str::to_owned)
+            .collect(),
     };
     let mut has_totals = false;
     for line in text.lines() {
@@ -199,6 +215,24 @@ test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 ";
         let kinds = vec![(Kind::Unit, 1), (Kind::Property, 1), (Kind::Golden, 1)];
         assert_eq!(counts(text), (kinds, 0, 0));
+    }
+
+    #[test]
+    fn what_a_test_counts_is_shown() {
+        let text = "\
+test rows ... ok
+
+successes:
+
+---- rows stdout ----
+count: 7 lines, 2 differ
+
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+        assert_eq!(
+            read("x".into(), text, Kind::Unit).counts,
+            ["7 lines, 2 differ"]
+        );
     }
 
     #[test]
