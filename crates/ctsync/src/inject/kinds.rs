@@ -1,4 +1,7 @@
-//! What can be injected: flows, which can be changed, and expectations, which are created anew.
+//! What can be injected: flows and expectations.
+//!
+//! A flow can be changed in the kernel; an expectation, which lives for seconds, is created anew, as
+//! stock does. How either is written is the cache entry's knowledge.
 
 use flow::{EventKind, Expectation, Object};
 

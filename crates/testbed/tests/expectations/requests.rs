@@ -1,7 +1,7 @@
 //! What clients ask for about expectations: flush, resync, commit, listings, statistics.
 
 use testbed::Implementation::Ours;
-use testbed::{Result, wait_until};
+use testbed::{IpVersion, Mode, Result, Setup, Transport, wait_until};
 
 use crate::ftp::{self, Opens, Session};
 use crate::network::{Network, PATIENCE};
@@ -23,8 +23,8 @@ fn wait_for_line(network: &Network, line: &str) -> Result<()> {
     })
 }
 
-/// Stock tells of a flush of the expectations that it skips (compat: daemon-35), and keeps them in
-/// its cache (compat: daemon-36). Peers are not told of a flush.
+/// Stock tells of a flush of the expectations that it skips, and keeps them in its cache (compat:
+/// daemon-36). Peers are not told of a flush.
 #[test]
 fn a_flush_empties_both_tables_and_the_cache() -> Result<()> {
     for (request, line, flows) in [
@@ -86,6 +86,26 @@ fn each_table_can_be_committed() -> Result<()> {
             said("Committed 1 new expectations")
         })
     })
+}
+
+/// Stock never gets past the flows when it has few buckets.
+#[test]
+fn a_commit_of_both_tables_ends_whatever_their_size() -> Result<()> {
+    let setup = Setup {
+        in_sync: "Options { ExpectationSync on }",
+        sections: "General { HashSize 64 }",
+        ..Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4)
+    };
+    let network = Network::with([Ours, Ours], setup)?;
+    ftp::serve(&network.server)?;
+    let _session = Session::open(&network.client, network.service(21), Opens::Client)?;
+    network.b.wait_for_listed("-e expect", 1)?;
+    network.b.wait_for_listed("-e", 1)?;
+    for _ in 0..2 {
+        network.b.daemon.client("-c")?;
+        assert_eq!(network.b.kernel_expectations()?.len(), 1);
+    }
+    Ok(())
 }
 
 /// The kernel would give it the whole life that its helper's policy says (compat: daemon-34).
