@@ -271,6 +271,14 @@ impl Ours {
         self.held.push_back(Expected::from_report(report, now));
     }
 
+    /// Forgets what waits for its master: its end may have got lost. A reading of the kernel's tables
+    /// brings back what exists.
+    pub(crate) fn forget_held(&mut self, stats: &mut Stats) {
+        let len = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        stats.add(Counter::ExpectationsIgnored, len);
+        self.held.clear();
+    }
+
     /// Whether any expectation waits for its master.
     pub(crate) fn holds_any(&self) -> bool {
         !self.held.is_empty()
@@ -350,6 +358,7 @@ impl Ours {
         stats: &mut Stats,
     ) -> Merged {
         let key = Expected::key_of_report(report);
+        self.held.retain(|it| it.key() != key);
         if !self.masters.has_room(&key.master) {
             stats.count(Expected::INTERNAL.no_space);
             return Merged::Full;

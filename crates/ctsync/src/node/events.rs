@@ -115,6 +115,7 @@ impl Node {
     /// drop events is likely to go on. More losses do not put it off.
     pub(super) fn on_overrun(&mut self) {
         self.stats.count(Counter::Overruns);
+        self.ours.forget_held(&mut self.stats);
         self.schedule_resync();
     }
 

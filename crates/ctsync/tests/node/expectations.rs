@@ -168,6 +168,12 @@ fn an_expectation_may_be_faster_than_its_master() {
         Kind::Expectation(EventKind::New),
     ];
     assert_eq!(kinds(&sent), wanted);
+    // After lost events nobody knows whether it still exists.
+    let mut lost = started(expecting(), at(0));
+    lost.handle(at(1), new(5));
+    lost.handle(at(1), Input::Overrun);
+    lost.handle(at(2), event(EventKind::New, master()));
+    assert!(lost.internal_expectations().is_empty());
     // But not by much: this one belongs to a flow that is not replicated.
     let mut late = started(expecting(), at(0));
     late.handle(at(1), new(5));
