@@ -33,6 +33,100 @@ fn every_configuration_means_what_its_case_says() {
     assert!(cases > 40, "only {cases} cases found");
 }
 
+/// The files `name` of all cases, or what is like one.
+fn all(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/config");
+    let cases = fs::read_dir(root).unwrap();
+    let read = |case: std::io::Result<fs::DirEntry>| fs::read(case.unwrap().path().join(name));
+    let texts = cases.filter_map(|case| read(case).ok());
+    texts
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .collect()
+}
+
+#[test]
+fn every_keyword_has_a_case_in_which_it_is_understood() {
+    // What is printed was understood; old spellings are not printed.
+    let (files, printed) = (all("conf"), all("printed"));
+    let has = |text: &str, word: &str| text.split([' ', '\t', '\n', '{', '}']).any(|it| it == word);
+    for section in config::Section::ALL {
+        for rule in section.rules() {
+            let is_current = rule.key.word(section) == rule.word;
+            let ignored = ["Nice", "Backlog", "IPv6_interface"].contains(&rule.word);
+            let text = match is_current && !ignored {
+                true => &printed,
+                false => &files,
+            };
+            assert!(has(text, rule.word), "`{}` {}", rule.word, section.place());
+        }
+    }
+}
+
+#[test]
+fn every_error_and_warning_has_a_case() {
+    let errors = all("errors");
+    for text in [
+        "unknown keyword",
+        " needs ",
+        "is longer than",
+        "is not absolute",
+        "is never closed",
+        "without a block that it could close",
+        "without a keyword before it",
+        "not closed on its line",
+        "not UTF-8",
+        "unknown TCP state",
+        "unknown format",
+        "is a number, but protocols are named",
+        "unknown scheduler",
+        "must be [0, 99]",
+        "clause must be > 0",
+        "cannot use both",
+        "too many dedicated links",
+        "with other dedicated link protocols!",
+        "has no dedicated link",
+        "link lacks",
+        "has IPv4 and IPv6 addresses",
+        "cannot be an interface name",
+        "would replicate nothing",
+        "unknown layer 3 protocol",
+        "unknown layer 4 protocol",
+        "Unknown `",
+        "Unknown policy",
+        "policy configuration empty",
+        "longer than 16 characters",
+        "more errors are not shown",
+    ] {
+        assert!(errors.contains(text), "no case for the error `{text}`");
+    }
+    assert!(all("refused").contains("which this version does not have"));
+    let warnings = all("warnings");
+    for text in [
+        "deprecated nice",
+        "deprecated unix backlog",
+        "Now `nack' mode",
+        "Now `persistent' mode",
+        "No synchronization mode",
+        "more than one `Mode' block",
+        "is not a known syslog facility, ignoring",
+        "conflicting Syslog facility",
+        "getprotobyname()",
+        "is not a valid network",
+        "is not a valid IPv4, ignoring",
+        "is not a valid IPv6, ignoring",
+        "is repeated in the ignore pool",
+        "is not a valid IPv4 address",
+        "is not a valid IPv6 address",
+        "`IPv6_interface' not required",
+        "IPv4 but is binded to an IPv6",
+        "IPv6 but is binded to an IPv4",
+        "can't be combined with `DisableExternalCache'",
+        "which starts a comment",
+    ] {
+        assert!(warnings.contains(text), "no case for the warning `{text}`");
+    }
+}
+
 fn check(case: &Path) {
     let conf = fs::read(case.join("conf")).unwrap();
     let [mut printed, mut warnings, mut errors, mut refused] = [const { None }; 4];

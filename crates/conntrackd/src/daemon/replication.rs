@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use ctsync::config::{ExternalCache, InternalCache};
-use ctsync::{Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Tables};
+use ctsync::{
+    Config, DumpReason, Input, Instant, ModeConfig, Node, Notice, Output, Refusal, Tables,
+};
 use linux::poller::Poller;
 
 use crate::config::model::{General, Sync};
@@ -16,7 +18,7 @@ use crate::daemon::kernel::Kernel;
 use crate::daemon::link::LinkReport;
 use crate::daemon::links::Links;
 use crate::daemon::node_config::node_config;
-use crate::daemon::refusal::reason;
+use crate::daemon::refusal::{Fullness, reason};
 use crate::daemon::report::{Report, Reports};
 use crate::dump_text::line;
 
@@ -35,6 +37,8 @@ pub struct Replication {
     pub keeping: Keeping,
     /// Whether expectations are replicated, too.
     pub has_expectations: bool,
+    /// Whether the kernel's table was said to be full.
+    fullness: Fullness,
     /// The last drain left something behind.
     more: bool,
 }
@@ -104,6 +108,7 @@ impl Replication {
             links,
             keeping,
             has_expectations: sync.expectation_sync.is_on(),
+            fullness: Fullness::default(),
             more: false,
         };
         replication.load(now, reports)?;
@@ -187,6 +192,7 @@ impl Replication {
 
     fn carry_out(&mut self, now: Instant, reports: &mut Reports, commits: &mut Commits) {
         let mut begun = Begun::default();
+        let mut full = false;
         while let Some(output) = self.node.poll() {
             match output {
                 Output::Transmit { channel, bytes } => {
@@ -201,17 +207,21 @@ impl Replication {
                 Output::Dump(reason, tables) => begun.dump = Some((reason, tables)),
                 Output::FlushKernel(tables) => begun.flush = Some(tables),
                 Output::CommitRefused { object, refusal } => {
+                    full |= refusal == Refusal::Full;
                     reports.push(Report::CommitRefused(reason(refusal), line(&object)));
                 }
                 Output::InjectRefused {
                     object,
                     injection,
                     refusal,
-                } => reports.push(Report::InjectRefused(
-                    injection,
-                    reason(refusal),
-                    line(&object),
-                )),
+                } => {
+                    full |= refusal == Refusal::Full;
+                    reports.push(Report::InjectRefused(
+                        injection,
+                        reason(refusal),
+                        line(&object),
+                    ));
+                }
                 Output::CommitDone { client, report } => commits.push((client, report)),
                 Output::Notice(Notice::ChannelInUse(channel)) => {
                     let name = self.links.name(channel).to_owned();
@@ -222,6 +232,9 @@ impl Replication {
                 }
                 Output::Notice(notice) => reports.push(Report::Node(notice)),
             }
+        }
+        if full {
+            reports.extend(self.fullness.tell(now));
         }
         if let Some((reason, tables)) = begun.dump {
             let (kernel, node) = (&mut self.kernel, &mut self.node);

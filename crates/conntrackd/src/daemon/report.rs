@@ -73,6 +73,13 @@ pub enum Report {
     KernelRefused(&'static str, table::Error),
     /// Something about the log of ended flows.
     Recording(RecordingReport),
+    /// The kernel has refused flows since its table is full, with so many of so many flows.
+    KernelTableFull {
+        /// Flows in it, if that can be read.
+        count: Option<u64>,
+        /// Most flows.
+        max: Option<u64>,
+    },
     /// What is left of all rights, as this user.
     RightsKept(u32),
     /// A file of the configuration lies where the user of the configuration may not write.
@@ -102,6 +109,7 @@ impl Report {
             Self::EventsFailed(_)
             | Self::FilterRefused(_)
             | Self::KernelRefused(..)
+            | Self::KernelTableFull { .. }
             | Self::CommitRefused(..) => Level::Error,
             Self::InjectRefused(..)
             | Self::EventBufferAtLimit
@@ -170,6 +178,7 @@ impl Report {
             | Self::FilterRefused(_)
             | Self::EventBuffer(_)
             | Self::EventBufferIgnored
+            | Self::KernelTableFull { .. }
             | Self::RightsKept(_)
             | Self::FolderClosed { .. }
             | Self::SchedulerRefused(_)
@@ -229,12 +238,8 @@ impl Report {
             Self::EventsFailed(error) => error.to_string().into(),
             Self::KernelRefused(what, error) => format!("{what}: {error}").into(),
             Self::Recording(report) => report.text().into(),
-            Self::RightsKept(0) => {
-                "kept of all rights: CAP_NET_ADMIN, and the files of user 0 (see `User')".into()
-            }
-            Self::RightsKept(uid) => {
-                format!("kept of all rights: CAP_NET_ADMIN, as user {uid}").into()
-            }
+            Self::KernelTableFull { count, max } => full_text(*count, *max).into(),
+            Self::RightsKept(uid) => rights_text(*uid),
             Self::FolderClosed { keyword, folder } => format!(
                 "the folder {folder} of {keyword} is closed to `User': the file cannot be opened \
                  again after rotation, nor removed at the end; give it a folder of its own"
@@ -272,6 +277,23 @@ const FILTER_TOO_LONG: &str =
 
 const IGNORED: &str = "NetlinkBufferSize is greater than NetlinkBufferSizeMaxGrowth and has no effect; \
     set NetlinkBufferSizeMaxGrowth at least as high";
+
+fn rights_text(uid: u32) -> Cow<'static, str> {
+    match uid {
+        0 => "kept of all rights: CAP_NET_ADMIN, and the files of user 0 (see `User')".into(),
+        uid => format!("kept of all rights: CAP_NET_ADMIN, as user {uid}").into(),
+    }
+}
+
+fn full_text(count: Option<u64>, max: Option<u64>) -> String {
+    let number = |number: Option<u64>| number.map_or("?".to_owned(), |it| it.to_string());
+    format!(
+        "the kernel has no room for further flows: {} of {} (net.netfilter.nf_conntrack_max); \
+         raise it, and commit again",
+        number(count),
+        number(max)
+    )
+}
 
 fn events_set(before: Setting) -> String {
     format!(

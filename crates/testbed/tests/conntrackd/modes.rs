@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use testbed::Implementation::{Ours, Stock};
 use testbed::{
-    Conntrackd, IpVersion, Mode, Progress, Result, Setup, SyncPair, Transport, wait_for,
+    Conntrackd, IpVersion, Mark, Mode, Progress, Result, Setup, SyncPair, Transport, wait_for,
 };
 
 use super::layout::{LISTINGS, STATISTICS, ask, shape, widths};
-use super::{PATIENCE, group};
+use super::{PATIENCE, group, wait_for_line, wait_until_equal};
 
 /// Flows on each side.
 const COUNT: usize = 8;
@@ -107,4 +107,48 @@ fn answers_with_expectations_are_those_of_stock() -> Result<()> {
     check(Mode::Ftfw, Transport::Udp, INJECT, options)?;
     check(Mode::Notrack, Transport::Udp, NEITHER, options)?;
     check(Mode::Alarm, Transport::Udp, "RefreshTime 2", options)
+}
+
+/// How events are read changes nothing of what the peer knows at the end.
+#[test]
+fn polling_and_other_ways_to_read_events_replicate_the_same() -> Result<()> {
+    for (general, line) in [
+        ("PollSecs 1", "running in polling mode"),
+        (
+            "NetlinkEventsReliable on",
+            "reliable ctnetlink event delivery is ENABLED.",
+        ),
+        ("EventIterationLimit 1", "initialization completed"),
+    ] {
+        for (mode, kinds) in [
+            (Mode::Ftfw, [Ours, Ours]),
+            (Mode::Ftfw, [Ours, Stock]),
+            (Mode::Ftfw, [Stock, Ours]),
+            (Mode::Notrack, [Ours, Ours]),
+            (Mode::Alarm, [Ours, Ours]),
+        ] {
+            let network = SyncPair::new()?;
+            let sections = format!("General {{\n{general}\n}}");
+            let setup = Setup {
+                sections: &sections,
+                in_mode: if mode == Mode::Alarm {
+                    "RefreshTime 1\nCacheTimeout 3"
+                } else {
+                    ""
+                },
+                ..Setup::new(mode, Transport::Udp, IpVersion::V4)
+            };
+            let [config_a, config_b] = setup.configs();
+            let [kind_a, kind_b] = kinds;
+            let a = Conntrackd::start(&network.a, kind_a, &config_a)?;
+            let b = Conntrackd::start(&network.b, kind_b, &config_b)?;
+            wait_for_line(a.log(), Mark::default(), line)?;
+            group(1, 20).create(&network.a)?;
+            group(2, 10).create(&network.a)?;
+            wait_until_equal(&a, &b, 30)?;
+            group(1, 20).delete(&network.a)?;
+            wait_until_equal(&a, &b, 10)?;
+        }
+    }
+    Ok(())
 }
