@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use testbed::{Command, Conntrackd, Folder, Implementation, Namespace, Result, veth};
+use testbed::{Command, Conntrackd, Error, Folder, Implementation, Namespace, Result, veth};
 
 /// All example files, by how their names end.
 fn examples(ending: &str) -> BTreeSet<PathBuf> {
     fn walk(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             match path.is_dir() {
                 true => walk(&path, found),
@@ -65,10 +65,14 @@ fn stocks_conntrackd_starts_with_each_configuration() -> Result<()> {
     check_conntrackd(Implementation::Stock)
 }
 
+fn text_of(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(Error::io(path.display().to_string()))
+}
+
 fn check_conntrackd(implementation: Implementation) -> Result<()> {
     let [own, _other] = firewall()?;
     for path in configurations() {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = text_of(&path)?;
         // The one file beside lock, socket and log that a test must not write to.
         let folder = Folder::new("statistics", false)?;
         let log = folder.file("log").display().to_string();

@@ -122,11 +122,8 @@ fn a_copy_that_times_out_does_not_end_the_flow_itself(
     cluster.wait_until_replicated(HELD + more.len())?;
     let after: Vec<_> = (0..3).map(flows).collect::<Result<_>>()?;
     let survivor = after.iter().position(|flows| flows.len() == 1);
-    let survivor = survivor.expect("the flow lives somewhere");
-    assert_eq!(
-        after[survivor], before[survivor],
-        "the flow was ended and begun again"
-    );
+    let same = survivor.map(|node| after[node] == before[node]);
+    assert_eq!(same, Some(true), "the flow is gone, or another one");
     assert_all(held.check(PATIENCE)?, "meanwhile");
     Ok(())
 }

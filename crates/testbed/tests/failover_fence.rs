@@ -12,8 +12,8 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 use testbed::{
-    EchoServer, FailoverPair, Firewall, HeldConnections, Implementation, Namespace, Plan, Result,
-    Rules, wait_until,
+    EchoServer, Error, FailoverPair, Firewall, HeldConnections, Implementation, Namespace, Plan,
+    Result, Rules, wait_until,
 };
 
 /// How long anything here may take.
@@ -60,17 +60,15 @@ fn intrude(plan: Plan) -> Result<Intruder> {
     wait_until_open(&pair.firewalls[0])?;
     let address = pair.server_address();
     let _server = EchoServer::start(&pair.server, address)?;
-    let mut victim = connect(&pair.client, "10.0.0.10", address)?.unwrap();
+    let mut victim = connect(&pair.client, 10, address)?.map_err(Error::io("connecting"))?;
     assert!(answers(&mut victim));
     pair.wait_until_replicated(0, 1)?;
 
-    let daemon = pair.firewalls[1].conntrackd.as_ref().unwrap();
-    daemon.process().signal(Signal::STOP);
+    pair.daemon(1)?.process().signal(Signal::STOP);
     pair.firewalls[0].cut_power()?;
     pair.firewalls[1].wait_until_primary()?;
-    let opened = connect(&pair.client, "10.0.0.11", address)?.is_ok();
-    let daemon = pair.firewalls[1].conntrackd.as_ref().unwrap();
-    daemon.process().signal(Signal::CONT);
+    let opened = connect(&pair.client, 11, address)?.is_ok();
+    pair.daemon(1)?.process().signal(Signal::CONT);
     wait_until_open(&pair.firewalls[1])?;
     Ok(Intruder {
         opened,
@@ -119,9 +117,9 @@ fn wait_until_open(firewall: &Firewall) -> Result<()> {
     wait_until("the end of the commit", PATIENCE, || firewall.is_open(1))
 }
 
-/// Connects from this address and [`PORT`].
-fn connect(client: &Namespace, source: &str, server: SocketAddr) -> Result<io::Result<TcpStream>> {
-    let source = SocketAddr::new(source.parse().unwrap(), PORT);
+/// Connects from client 10.0.0.`host` and [`PORT`].
+fn connect(client: &Namespace, host: u8, server: SocketAddr) -> Result<io::Result<TcpStream>> {
+    let source = SocketAddr::from(([10, 0, 0, host], PORT));
     client.enter(|| {
         let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
         set_socket_timeout(&socket, Timeout::Send, Some(TRIAL))?;

@@ -1,5 +1,7 @@
 //! Two firewalls, each primary of a group of clients. Act 1: fw2 fails, and fw1 has both groups.
 //! Act 2: fw2 comes back and takes its group back. Act 3: fw1 fails, and fw2 has both.
+//!
+//! In every act the connections of both groups are asked, also of the group that did not move.
 
 use std::time::Instant;
 

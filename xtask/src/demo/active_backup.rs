@@ -1,5 +1,7 @@
 //! One primary, one backup. Act 1: the primary loses its power. Act 2: it has come back, and the
 //! other one loses its power. Act 3, for contrast: the same without conntrackd.
+//!
+//! The only play whose network can be left behind to look around in.
 
 use std::time::{Duration, Instant};
 

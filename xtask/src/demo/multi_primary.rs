@@ -1,5 +1,7 @@
 //! Three firewalls that share the clients. Act 1: fw2 fails, and the others have its shares. Act 2:
 //! it comes back and takes them back. Act 3: both others fail, and it has all of them.
+//!
+//! There is no commit to be shown: every kernel has every flow already.
 
 use std::time::Instant;
 

@@ -1,5 +1,8 @@
 //! One of the two firewalls of a [`FailoverPair`](super::FailoverPair): what it runs, how it is
 //! switched on, and how it dies.
+//!
+//! It has files of its own where a machine has `/etc/conntrackd` and `/run`; the latter are gone
+//! after a boot, as on a machine.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,7 @@
 //! What is to be built: whose daemons, how they replicate, which roles the firewalls have.
+//!
+//! A plan is plain data with public fields: a test says what differs from [`Plan::new`] and leaves
+//! the rest.
 
 use crate::{Implementation, Mode, Namespace, Result, Transport};
 
