@@ -1,7 +1,7 @@
 //! How long the kernel would let a flow live, were it to see a packet of it now.
 //!
 //! A peer with `CommitTimeout` tells no timeouts. Stock then commits a flow for 60 seconds, and
-//! injects none at all, since the kernel refuses a flow without a life (compat: sync-18). The values
+//! injects none at all, since the kernel refuses a flow without a life (compat: daemon-32). The values
 //! are the kernel's defaults (`nf_conntrack_proto_*.c`).
 
 use flow::{Protocol, SctpState, Status, TcpState};

@@ -74,7 +74,7 @@ fn each_flow_is_sent_again_within_the_refresh_time() {
 
 #[test]
 fn two_nodes_do_not_send_at_the_same_moments() {
-    // Stock's generator has no seed (compat: sync-20).
+    // Stock's generator has no seed (compat: daemon-53).
     let times = |seed| {
         let mut node = started(alarm(60, 180, seed), at(0));
         for number in 0..50 {

@@ -241,7 +241,7 @@ fn a_timeout_is_what_is_left_of_it() {
         (Some(600), 601, 60),
         // The kernel says so in a flow's last second.
         (Some(0), 0, 60),
-        // A peer with CommitTimeout says nothing: the kernel's default (compat: sync-18).
+        // A peer with CommitTimeout says nothing: the kernel's default (compat: daemon-32).
         (None, 5, 432_000),
     ] {
         let mut flow = flow(1);

@@ -200,7 +200,7 @@ fn a_burst_costs_one_operation() {
 
 #[test]
 fn a_change_leaves_out_what_lasts_for_a_life_and_a_life_is_never_missing() {
-    // A peer with CommitTimeout tells no timeouts (compat: sync-18).
+    // A peer with CommitTimeout tells no timeouts (compat: daemon-32).
     let mut node = node();
     let mut changed = flow(1);
     changed.timeout = None;

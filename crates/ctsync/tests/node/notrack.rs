@@ -213,7 +213,7 @@ fn only(outcome: &Outcome) -> Vec<(Kind, Status)> {
 
 #[test]
 fn without_a_cache_an_event_is_a_message_in_the_same_turn() {
-    // Stock lets it wait for a second (compat: daemon-41).
+    // Stock lets it wait for a second (compat: daemon-8).
     let mut node = Node::new(bypass(), at(0));
     assert_eq!(settle(&mut node, at(0)).dumps, []);
     let mut ended = flow(1);
@@ -278,7 +278,7 @@ fn without_a_cache_the_kernels_table_is_the_bulk() {
 
 #[test]
 fn without_a_cache_what_concerns_it_is_refused() {
-    // Stock empties the kernel's table at this (compat: daemon-42).
+    // Stock empties the kernel's table at this (compat: daemon-7).
     for request in [Request::FlushInternal, Request::ResyncKernel(Tables::All)] {
         let mut node = Node::new(bypass(), at(0));
         node.handle(at(10), Input::Request(request));

@@ -43,7 +43,7 @@ fn what_is_new_has_changed_or_vanished_is_sent_and_nothing_else() {
     table.remove(1);
     assert_eq!(poll(&mut node, 45, &table, true), 2);
     assert_eq!(node.internal().len(), 2);
-    // The flow of the zone stays (stock deletes it each time: compat: daemon-43).
+    // The flow of the zone stays (stock deletes it each time: compat: daemon-11).
     assert_eq!(poll(&mut node, 60, &table, true), 0);
     assert_eq!(tuples(node.internal()), [flow(1).orig, flow(3).orig]);
     assert_eq!(node.stats().get(Counter::KernelResyncs), 0);
