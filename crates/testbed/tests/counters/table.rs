@@ -1,0 +1,855 @@
+//! Which scenario moves which number.
+
+use super::scenario::Scenario::{
+    self, Away, Clients, Deaf, Expected, Filtered, Full, FullOfExpected, FullOfRecorded, Hostile,
+    HostileToAlarm, Life, Overrun, Recorded, Refused, Requests, Stuck,
+};
+
+/// What makes a number grow.
+#[derive(Clone, Copy)]
+pub enum Moved {
+    /// Each of these scenarios.
+    By(&'static [Scenario]),
+    /// Nothing, and why it is shown all the same: stock shows it.
+    Never(&'static str),
+}
+
+/// A number, wherever it is shown.
+pub struct Row {
+    /// `-s …`
+    requests: &'static [&'static str],
+    block: &'static str,
+    pub label: &'static str,
+    /// Which number of the line.
+    place: u8,
+    pub moved: Moved,
+}
+
+impl Row {
+    /// As in a snapshot.
+    pub fn keys(&self) -> impl Iterator<Item = String> + use<'_> {
+        let Self {
+            block,
+            label,
+            place,
+            ..
+        } = self;
+        self.requests
+            .iter()
+            .map(move |request| format!("{request} / {block} / {label} / {place}"))
+    }
+}
+
+const fn row(
+    requests: &'static [&'static str],
+    block: &'static str,
+    label: &'static str,
+    place: u8,
+    moved: Moved,
+) -> Row {
+    Row {
+        requests,
+        block,
+        label,
+        place,
+        moved,
+    }
+}
+
+const fn by(scenarios: &'static [Scenario]) -> Moved {
+    Moved::By(scenarios)
+}
+
+const S: &[&str] = &["-s"];
+const S_NETWORK: &[&str] = &["-s network"];
+const S_CACHE: &[&str] = &["-s cache"];
+const S_RUNTIME: &[&str] = &["-s runtime"];
+const S_QUEUE: &[&str] = &["-s queue"];
+const S_EXPECT: &[&str] = &["-s expect"];
+const S_RSQUEUE: &[&str] = &["-s rsqueue"];
+const WITH_LINK: &[&str] = &["-s", "-s network", "-s link"];
+
+const NOBODY_COUNTS: Moved = Moved::Never("stock never counts it");
+const NO_CHILDREN: Moved = Moved::Never("there are no child processes");
+const NO_ALLOCATION: Moved = Moved::Never("a node's memory is reserved, or the program ends");
+const KERNEL_IS_KNOWN: Moved = Moved::Never("the kernel sends the types that it has");
+const WAITING_WORKS: Moved = Moved::Never("a wait that fails is a fault of ours");
+const UNLIMITED: Moved = Moved::Never("flows have a place of their own, controls are few");
+
+const WAITS_INSTEAD: Moved = Moved::Never("the node waits while the link takes nothing");
+/// The number of another layout, repeated; zero in the scenarios that show this one.
+const AS_ABOVE: Moved = Moved::Never("nothing of that happens here");
+
+/// Every number.
+pub const ROWS: &[Row] = &[
+    row(
+        S,
+        "cache internal",
+        "current active connections:",
+        0,
+        by(&[Life, Full]),
+    ),
+    row(
+        S,
+        "cache internal",
+        "connections created: failed:",
+        0,
+        by(&[Life, Full]),
+    ),
+    row(
+        S,
+        "cache internal",
+        "connections created: failed:",
+        1,
+        by(&[Full]),
+    ),
+    row(
+        S,
+        "cache internal",
+        "connections updated: failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S,
+        "cache internal",
+        "connections updated: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S,
+        "cache internal",
+        "connections destroyed: failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S,
+        "cache internal",
+        "connections destroyed: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S,
+        "cache external",
+        "current active connections:",
+        0,
+        by(&[Life, Full]),
+    ),
+    row(
+        S,
+        "cache external",
+        "connections created: failed:",
+        0,
+        by(&[Life, Full]),
+    ),
+    row(
+        S,
+        "cache external",
+        "connections created: failed:",
+        1,
+        by(&[Full]),
+    ),
+    row(
+        S,
+        "cache external",
+        "connections updated: failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S,
+        "cache external",
+        "connections updated: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S,
+        "cache external",
+        "connections destroyed: failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S,
+        "cache external",
+        "connections destroyed: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S,
+        "traffic processed",
+        "Bytes Pckts",
+        0,
+        by(&[Life, Recorded]),
+    ),
+    row(
+        S,
+        "traffic processed",
+        "Bytes Pckts",
+        1,
+        by(&[Life, Recorded]),
+    ),
+    row(
+        S,
+        "message tracking",
+        "Malformed msgs Lost msgs",
+        0,
+        by(&[Hostile, HostileToAlarm]),
+    ),
+    row(
+        S,
+        "message tracking",
+        "Malformed msgs Lost msgs",
+        1,
+        by(&[Hostile]),
+    ),
+    row(WITH_LINK, "link", "Bytes sent Bytes recv", 0, by(&[Life])),
+    row(
+        WITH_LINK,
+        "link",
+        "Bytes sent Bytes recv",
+        1,
+        by(&[Life, Hostile]),
+    ),
+    row(WITH_LINK, "link", "Pckts sent Pckts recv", 0, by(&[Life])),
+    row(
+        WITH_LINK,
+        "link",
+        "Pckts sent Pckts recv",
+        1,
+        by(&[Life, Hostile]),
+    ),
+    row(
+        WITH_LINK,
+        "link",
+        "Error send Error recv",
+        0,
+        by(&[Refused]),
+    ),
+    row(WITH_LINK, "link", "Error send Error recv", 1, by(&[Away])),
+    row(
+        S_NETWORK,
+        "recv",
+        "Malformed messages:",
+        0,
+        by(&[Hostile, HostileToAlarm]),
+    ),
+    row(
+        S_NETWORK,
+        "recv",
+        "Wrong protocol version:",
+        0,
+        by(&[Hostile]),
+    ),
+    row(S_NETWORK, "recv", "Malformed header:", 0, by(&[Hostile])),
+    row(S_NETWORK, "recv", "Malformed payload:", 0, by(&[Hostile])),
+    row(
+        S_NETWORK,
+        "recv",
+        "Bad message type:",
+        0,
+        by(&[HostileToAlarm]),
+    ),
+    row(S_NETWORK, "recv", "Truncated message:", 0, by(&[Hostile])),
+    row(S_NETWORK, "recv", "Bad message size:", 0, by(&[Hostile])),
+    row(S_NETWORK, "send", "Malformed messages:", 0, NOBODY_COUNTS),
+    row(S_NETWORK, "recv", "Packets lost:", 0, by(&[Hostile])),
+    row(S_NETWORK, "recv", "Packets before:", 0, by(&[Hostile])),
+    row(S_CACHE, "cache:internal", "active objects:", 0, by(&[Life])),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "active total entries:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "active total entries:",
+        1,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "creation OK failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "creation OK failed:",
+        1,
+        by(&[Full]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "no memory available:",
+        0,
+        NO_ALLOCATION,
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "no space left in cache:",
+        0,
+        by(&[Full]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "update OK failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "update OK failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "entry not found:",
+        0,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "deletion created failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:internal",
+        "deletion created failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(S_CACHE, "cache:external", "active objects:", 0, by(&[Life])),
+    row(
+        S_CACHE,
+        "cache:external",
+        "active total entries:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "active total entries:",
+        1,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "creation OK failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "creation OK failed:",
+        1,
+        by(&[Full]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "no memory available:",
+        0,
+        NO_ALLOCATION,
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "no space left in cache:",
+        0,
+        by(&[Full]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "update OK failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "update OK failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "entry not found:",
+        0,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "deletion created failed:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_CACHE,
+        "cache:external",
+        "deletion created failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "events received:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "events filtered:",
+        0,
+        by(&[Filtered]),
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "events unknown type:",
+        0,
+        KERNEL_IS_KNOWN,
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "catch event failed:",
+        0,
+        by(&[Overrun]),
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "dump unknown type:",
+        0,
+        KERNEL_IS_KNOWN,
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "netlink overrun:",
+        0,
+        by(&[Overrun]),
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "flush kernel table:",
+        0,
+        by(&[Requests]),
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "resync with kernel table:",
+        0,
+        by(&[Overrun, Requests]),
+    ),
+    row(
+        S_RUNTIME,
+        "netlink stats",
+        "current buffer size in bytes :",
+        0,
+        by(&[Overrun]),
+    ),
+    row(
+        S_RUNTIME,
+        "runtime stats",
+        "child process failed:",
+        0,
+        NO_CHILDREN,
+    ),
+    row(
+        S_RUNTIME,
+        "runtime stats",
+        "child process segfault:",
+        0,
+        NO_CHILDREN,
+    ),
+    row(
+        S_RUNTIME,
+        "runtime stats",
+        "child process termsig:",
+        0,
+        NO_CHILDREN,
+    ),
+    row(
+        S_RUNTIME,
+        "runtime stats",
+        "select failed:",
+        0,
+        WAITING_WORKS,
+    ),
+    row(S_RUNTIME, "runtime stats", "wait failed:", 0, NO_CHILDREN),
+    row(
+        S_RUNTIME,
+        "runtime stats",
+        "local read failed:",
+        0,
+        by(&[Clients]),
+    ),
+    row(
+        S_RUNTIME,
+        "runtime stats",
+        "local unknown request:",
+        0,
+        by(&[Clients]),
+    ),
+    row(S_QUEUE, "", "allocated queue nodes:", 0, by(&[Deaf])),
+    row(
+        S_QUEUE,
+        "queue txqueue",
+        "current elements:",
+        0,
+        by(&[Away]),
+    ),
+    row(
+        S_QUEUE,
+        "queue txqueue",
+        "maximum elements:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_QUEUE,
+        "queue txqueue",
+        "not enough space errors:",
+        0,
+        UNLIMITED,
+    ),
+    row(
+        S_QUEUE,
+        "queue errorq",
+        "current elements:",
+        0,
+        by(&[Stuck]),
+    ),
+    row(S_QUEUE, "queue errorq", "maximum elements:", 0, by(&[Life])),
+    row(
+        S_QUEUE,
+        "queue errorq",
+        "not enough space errors:",
+        0,
+        WAITS_INSTEAD,
+    ),
+    row(
+        S_QUEUE,
+        "queue rsqueue",
+        "current elements:",
+        0,
+        by(&[Deaf]),
+    ),
+    row(
+        S_QUEUE,
+        "queue rsqueue",
+        "maximum elements:",
+        0,
+        by(&[Life]),
+    ),
+    row(
+        S_QUEUE,
+        "queue rsqueue",
+        "not enough space errors:",
+        0,
+        by(&[Deaf]),
+    ),
+    row(S_RSQUEUE, "", "resent queue len", 0, by(&[Deaf])),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "current active connections:",
+        0,
+        by(&[FullOfExpected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "connections created: failed:",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "connections created: failed:",
+        1,
+        by(&[FullOfExpected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "connections updated: failed:",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "connections updated: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "connections destroyed: failed:",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache internal",
+        "connections destroyed: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "current active connections:",
+        0,
+        by(&[FullOfExpected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "connections created: failed:",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "connections created: failed:",
+        1,
+        by(&[FullOfExpected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "connections updated: failed:",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "connections updated: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "connections destroyed: failed:",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "cache external",
+        "connections destroyed: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(S_EXPECT, "traffic processed", "Bytes Pckts", 0, AS_ABOVE),
+    row(S_EXPECT, "traffic processed", "Bytes Pckts", 1, AS_ABOVE),
+    row(
+        S_EXPECT,
+        "link",
+        "Bytes sent Bytes recv",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "link",
+        "Bytes sent Bytes recv",
+        1,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "link",
+        "Pckts sent Pckts recv",
+        0,
+        by(&[Expected]),
+    ),
+    row(
+        S_EXPECT,
+        "link",
+        "Pckts sent Pckts recv",
+        1,
+        by(&[Expected]),
+    ),
+    row(S_EXPECT, "link", "Error send Error recv", 0, AS_ABOVE),
+    row(S_EXPECT, "link", "Error send Error recv", 1, AS_ABOVE),
+    row(
+        S_EXPECT,
+        "message tracking",
+        "Malformed msgs Lost msgs",
+        0,
+        AS_ABOVE,
+    ),
+    row(
+        S_EXPECT,
+        "message tracking",
+        "Malformed msgs Lost msgs",
+        1,
+        AS_ABOVE,
+    ),
+    row(
+        S,
+        "cache stats",
+        "current active connections:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S,
+        "cache stats",
+        "connections created: failed:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S,
+        "cache stats",
+        "connections created: failed:",
+        1,
+        by(&[FullOfRecorded]),
+    ),
+    row(
+        S,
+        "cache stats",
+        "connections updated: failed:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S,
+        "cache stats",
+        "connections updated: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S,
+        "cache stats",
+        "connections destroyed: failed:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S,
+        "cache stats",
+        "connections destroyed: failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "active objects:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "active total entries:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "active total entries:",
+        1,
+        by(&[Recorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "creation OK failed:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "creation OK failed:",
+        1,
+        by(&[FullOfRecorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "no memory available:",
+        0,
+        NO_ALLOCATION,
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "no space left in cache:",
+        0,
+        by(&[FullOfRecorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "update OK failed:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "update OK failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+    row(S_CACHE, "cache:stats", "entry not found:", 0, NOBODY_COUNTS),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "deletion created failed:",
+        0,
+        by(&[Recorded]),
+    ),
+    row(
+        S_CACHE,
+        "cache:stats",
+        "deletion created failed:",
+        1,
+        NOBODY_COUNTS,
+    ),
+];
