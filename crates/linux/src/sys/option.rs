@@ -1,4 +1,4 @@
-//! Socket options that `rustix` does not know.
+//! Socket options, and one account, that `rustix` does not know.
 //!
 //! All of them are single numbers, except the memory accounts of a socket, which are a short list
 //! of numbers. The names are the kernel's.
@@ -115,6 +115,15 @@ pub(crate) fn attach_filter(socket: BorrowedFd<'_>, program: &[Instruction]) -> 
 /// Takes the program away again (`SO_DETACH_FILTER`); `ENOENT` if there is none.
 pub(crate) fn detach_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     set(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)
+}
+
+/// Bytes written to a connection that the other end has not acknowledged (`SIOCOUTQ`).
+pub(crate) fn unacknowledged(socket: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let mut bytes: c_int = 0;
+    // SAFETY: rustix has no SIOCOUTQ, which is called TIOCOUTQ, too. The kernel writes one `int` to
+    // the pointer, which is valid for that, and the descriptor is borrowed, hence open.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    check(result).map(|_| usize::try_from(bytes).unwrap_or(0))
 }
 
 /// `SO_MEMINFO` of `asm-generic/socket.h`, which libc does not define.

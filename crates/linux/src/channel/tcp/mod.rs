@@ -5,9 +5,9 @@
 //! to the one that listens. Nothing here waits: connecting, accepting, reading and writing all go
 //! as far as they can now.
 //!
-//! A connection breaks sooner or later. What was in the sockets then is lost like a datagram on
-//! the wire; what was not yet written waits for the next connection, and begins there with a whole
-//! message.
+//! A connection breaks sooner or later. What the peer's kernel has not acknowledged then, and what
+//! was not yet written, waits for the next connection, and begins there with a whole message. What
+//! it has acknowledged and the peer has not read is lost like a datagram on the wire.
 
 mod receiver;
 mod sender;
