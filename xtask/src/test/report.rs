@@ -71,6 +71,7 @@ mod tests {
             failed: 0,
             skipped: 0,
             litter: vec![],
+            counts: vec![],
         }
     }
 

@@ -26,25 +26,11 @@ pub fn run(filter: &Selection, style: &Style, console: &mut Console<'_>) -> Resu
         lines: Vec::new(),
         count: 0,
     };
-    loop {
-        deletion.printer.look_at_clock();
-        let mut outcome = Ok(());
-        let out = console.out.buffer();
-        let more = flows.read(|entry| {
-            if outcome.is_ok() {
-                outcome = deletion.add(entry, out);
-            }
-        })?;
-        outcome.map_err(failure)?;
-        if !more {
-            break;
-        }
-        console.out.flush_full()?;
-    }
+    let result = deletion.all(&mut flows, console);
     let out = console.out.buffer();
-    let flushed = deletion.flush(out);
-    deletion.printer.close(out);
-    flushed.map_err(failure)?;
+    // What waits when reading fails is deleted all the same: it was meant.
+    let result = result.and(deletion.flush(out).map_err(failure));
+    deletion.printer.close_after(result, out)?;
     flows.report(console);
     Ok(Done::counted_or_failed(
         deletion.count,
@@ -66,6 +52,25 @@ struct Deletion<'a> {
 }
 
 impl Deletion<'_> {
+    /// Deletes all flows but the last run of them.
+    fn all(&mut self, flows: &mut Flows<'_>, console: &mut Console<'_>) -> Result<(), Failure> {
+        loop {
+            self.printer.look_at_clock();
+            let mut outcome = Ok(());
+            let out = console.out.buffer();
+            let more = flows.read(|entry| {
+                if outcome.is_ok() {
+                    outcome = self.add(entry, out);
+                }
+            })?;
+            outcome.map_err(failure)?;
+            if !more {
+                return Ok(());
+            }
+            console.out.flush_full()?;
+        }
+    }
+
     /// Adds a flow to the run, and sends the run when it is full.
     fn add(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         if self.batch.is_full() {

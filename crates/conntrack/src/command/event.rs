@@ -64,33 +64,9 @@ pub fn run(
         count: 0,
         gaps: Gaps::default(),
     };
-    let mut next = Next::Wait;
-    loop {
-        match next {
-            Next::Wait => poller.wait(None).map_err(Failure::System)?.for_each(drop),
-            Next::Pause => thread::sleep(PAUSE),
-            Next::Read => {}
-        }
-        if signals.receive().map_err(Failure::System)?.is_some() {
-            break;
-        }
-        watcher.printer.look_at_clock();
-        let drained = events
-            .drain(READ_MAX, |notice| watcher.notice(notice, console))
-            .map_err(Failure::System)?;
-        next = Next::after(drained);
-        watcher.gaps.report(next == Next::Wait, &events, console);
-        match next {
-            Next::Read => console.out.flush_full()?,
-            Next::Pause => console.out.flush()?,
-            Next::Wait => {
-                console.out.flush()?;
-                watcher.programs.rest();
-            }
-        }
-    }
+    let result = watcher.follow(&mut events, &mut poller, &signals, console);
     watcher.gaps.report(true, &events, console);
-    watcher.printer.close(console.out.buffer());
+    watcher.printer.close_after(result, console.out.buffer())?;
     let what = match wanted {
         Wanted::Flows(..) => "flow events have been shown",
         Wanted::Expectations => "expectation events have been shown",
@@ -144,7 +120,11 @@ fn subscribe(
         receive_buffer: Some(receive_buffer),
         reliable: false,
     };
-    let events = Events::open(&watch, Origins::new()).map_err(Failure::Subscribe)?;
+    let failed = match wanted {
+        Wanted::Flows(..) => Failure::Subscribe,
+        Wanted::Expectations => Failure::SubscribeExpect,
+    };
+    let events = Events::open(&watch, Origins::new()).map_err(failed)?;
     if asked.is_some() {
         let granted = events.receive_buffer().map_err(Failure::System)?;
         (console.notice)(&format!(
@@ -190,6 +170,41 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
+    /// Shows events until a signal comes.
+    fn follow(
+        &mut self,
+        events: &mut Events,
+        poller: &mut Poller,
+        signals: &Signals,
+        console: &mut Console<'_>,
+    ) -> Result<(), Failure> {
+        let mut next = Next::Wait;
+        loop {
+            match next {
+                Next::Wait => poller.wait(None).map_err(Failure::System)?.for_each(drop),
+                Next::Pause => thread::sleep(PAUSE),
+                Next::Read => {}
+            }
+            if signals.receive().map_err(Failure::System)?.is_some() {
+                return Ok(());
+            }
+            self.printer.look_at_clock();
+            let drained = events
+                .drain(READ_MAX, |notice| self.notice(notice, console))
+                .map_err(Failure::System)?;
+            next = Next::after(drained);
+            self.gaps.report(next == Next::Wait, events, console);
+            match next {
+                Next::Read => console.out.flush_full()?,
+                Next::Pause => console.out.flush()?,
+                Next::Wait => {
+                    console.out.flush()?;
+                    self.programs.rest();
+                }
+            }
+        }
+    }
+
     fn notice(&mut self, notice: Notice<'_>, console: &mut Console<'_>) {
         match notice {
             Notice::Event(event, unknown) => self.event(&event, &unknown, console),

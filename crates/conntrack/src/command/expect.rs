@@ -26,11 +26,11 @@ pub fn run(job: &ExpectJob, console: &mut Console<'_>) -> Result<Done, Failure> 
 fn list(family: Family, style: &Style, console: &mut Console<'_>) -> Result<Done, Failure> {
     let mut printer = Printer::new(style);
     let mut count = 0;
-    read(Some(family), console, |out, entry| {
+    let result = read(Some(family), console, |out, entry| {
         printer.expectation(out, entry, None);
         count += 1;
-    })?;
-    printer.close(console.out.buffer());
+    });
+    printer.close_after(result, console.out.buffer())?;
     Ok(Done::counted(count, "expectations have been shown"))
 }
 

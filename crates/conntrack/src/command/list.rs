@@ -16,6 +16,18 @@ pub fn run(
 ) -> Result<Done, Failure> {
     let mut flows = Flows::new(filter, kind);
     let mut printer = Printer::new(style);
+    let result = show(&mut flows, &mut printer, console);
+    let count = printer.close_after(result, console.out.buffer())?;
+    flows.report(console);
+    Ok(Done::counted(count, "flow entries have been shown"))
+}
+
+/// Shows all flows; their number.
+fn show(
+    flows: &mut Flows<'_>,
+    printer: &mut Printer<'_>,
+    console: &mut Console<'_>,
+) -> Result<u64, Failure> {
     let mut count = 0;
     loop {
         printer.look_at_clock();
@@ -25,11 +37,8 @@ pub fn run(
             count += 1;
         })?;
         if !more {
-            break;
+            return Ok(count);
         }
         console.out.flush_full()?;
     }
-    printer.close(console.out.buffer());
-    flows.report(console);
-    Ok(Done::counted(count, "flow entries have been shown"))
 }

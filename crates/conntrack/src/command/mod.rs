@@ -74,8 +74,10 @@ pub enum Failure {
     Output(std::io::Error),
     /// Waiting or receiving failed.
     System(linux::SystemError),
-    /// Events could not be subscribed to.
+    /// Events of flows could not be subscribed to.
     Subscribe(linux::SystemError),
+    /// Events of expectations could not be subscribed to.
+    SubscribeExpect(linux::SystemError),
     /// A file cannot be read.
     Open(String),
     /// A line of a file is wrong.
@@ -105,6 +107,7 @@ impl fmt::Display for Failure {
                 write!(f, "failed to received netlink event: {}", error.reason())
             }
             Self::Subscribe(_) => f.write_str("Can't open netlink socket"),
+            Self::SubscribeExpect(_) => f.write_str("Can't open handler"),
             Self::Open(path) => write!(f, "Failed to open file {path} for reading"),
             Self::Line(number, error) => write!(f, "{error} (line {number})"),
             Self::Lines(lines) => match lines.first() {
@@ -144,7 +147,9 @@ impl Failure {
                 let count = Table::open().and_then(|mut table| table.count());
                 count.err().map(|error| error.errno())
             }),
-            Self::Subscribe(error) => missing_part(error.errno, || None),
+            Self::Subscribe(error) | Self::SubscribeExpect(error) => {
+                missing_part(error.errno, || None)
+            }
             Self::Worded(_)
             | Self::Output(_)
             | Self::System(_)

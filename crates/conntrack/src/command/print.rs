@@ -112,6 +112,16 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// Closes the document of something that may have failed on the way; then it says that it is not
+    /// whole (compat: cli-122).
+    pub fn close_after<T, E>(&mut self, result: Result<T, E>, out: &mut Vec<u8>) -> Result<T, E> {
+        if result.is_err() && self.document.is_some() {
+            out.extend_from_slice(b"<!-- not whole: an error ended it -->\n");
+        }
+        self.close(out);
+        result
+    }
+
     fn record<'b, T>(
         &'b self,
         entry: &Entry<'b, T>,

@@ -27,25 +27,11 @@ pub fn run(
         printer: Printer::new(style),
         count: 0,
     };
-    loop {
-        let mut outcome = Ok(());
-        let out = console.out.buffer();
-        let more = flows.read(|entry| {
-            let flow = entry.object;
-            if let (Ok(()), Some(request)) = (&outcome, change.request(flow)) {
-                outcome = updating.add(&Request::Update(&request), FlowKey::exact(flow), out);
-            }
-        })?;
-        outcome?;
-        if !more {
-            break;
-        }
-        console.out.flush_full()?;
-    }
+    let result = updating.all(&mut flows, change, console);
     let out = console.out.buffer();
-    let flushed = updating.flush(out);
-    updating.printer.close(out);
-    flushed?;
+    // What waits when reading fails is changed all the same: it was meant.
+    let result = result.and(updating.flush(out).map_err(Failure::from));
+    updating.printer.close_after(result, out)?;
     flows.report(console);
     Ok(Done::counted_or_failed(
         updating.count,
@@ -61,6 +47,30 @@ struct Updating<'a> {
 }
 
 impl Updating<'_> {
+    /// Changes all flows but the last run of them.
+    fn all(
+        &mut self,
+        flows: &mut Flows<'_>,
+        change: &Change,
+        console: &mut Console<'_>,
+    ) -> Result<(), Failure> {
+        loop {
+            let mut outcome = Ok(());
+            let out = console.out.buffer();
+            let more = flows.read(|entry| {
+                let flow = entry.object;
+                if let (Ok(()), Some(request)) = (&outcome, change.request(flow)) {
+                    outcome = self.add(&Request::Update(&request), FlowKey::exact(flow), out);
+                }
+            })?;
+            outcome?;
+            if !more {
+                return Ok(());
+            }
+            console.out.flush_full()?;
+        }
+    }
+
     /// Adds a change to the run, and sends the run when it is full.
     fn add(
         &mut self,

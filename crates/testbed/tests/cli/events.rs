@@ -126,6 +126,9 @@ fn comparable(line: &str) -> String {
     }
 }
 
+/// Ways to follow that are compared, one for each test below.
+pub const FOLLOWED: usize = 6;
+
 #[test]
 fn all_events_are_alike() {
     check("-E");

@@ -9,8 +9,16 @@ use linux::table::{Request, Table};
 use rustix::process::Signal;
 use testbed::{Command, Implementation, Namespace, Output, Program, wait_until};
 
+use serde_json::Value;
+
 use crate::rows::{Row, differs, same};
-use crate::{Pair, check, check_rows};
+use crate::{Pair, check, check_rows, tables};
+
+/// The same validator that the golden cases of `flow` meet.
+#[path = "../../../flow/tests/golden/schema.rs"]
+mod schema;
+
+const SCHEMA: &str = include_str!("../../../../docs/json.schema.json");
 
 pub const EXPECT: &[Row] = &[
     same("-L expect"),
@@ -236,6 +244,37 @@ fn numbers_for_programs_have_names() {
     let json = ours(&namespace, "-S -o json").stdout;
     assert!(json.starts_with("{\"cpu\":0,\"found\":"), "{json}");
     assert!(json.lines().all(|line| line.ends_with('}')), "{json}");
+}
+
+/// Numbers as JSON are what the schema says.
+#[test]
+fn numbers_are_in_the_schema() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let namespace = Namespace::new("schema").unwrap();
+    tables::fill(&namespace, tables::MIXED);
+    for (line, least) in [
+        ("-C -o json", 1),
+        ("-C expect -o json", 1),
+        ("-S -o json", 1),
+        ("-S expect -o json", 1),
+        ("-L -o json", tables::MIXED.len()),
+        ("-L expect -o json", 0),
+        (
+            "-G -s 10.0.0.1 -d 10.0.9.1 -p udp --sport 1001 --dport 53 -o json",
+            1,
+        ),
+        ("-U -p icmp -m 3 -o json", 2),
+        ("-D -p icmp -o json", 2),
+    ] {
+        let output = ours(&namespace, line);
+        assert_eq!(output.code(), 0, "{line}");
+        let lines: Vec<&str> = output.stdout.lines().collect();
+        assert!(lines.len() >= least, "{line}: {output:?}");
+        for text in lines {
+            let value = serde_json::from_str(text).unwrap();
+            schema::check(&value, &schema).unwrap_or_else(|what| panic!("{line}: {what}"));
+        }
+    }
 }
 
 /// Everything but the digits behind a `=` that is not a processor's.

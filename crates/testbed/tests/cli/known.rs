@@ -47,6 +47,9 @@ const ZONES: &[&str] = &[
     "-w 5 -u SEEN_REPLY",
 ];
 
+/// How many lookups are compared with stock's dumps.
+pub const LOOKUPS: usize = 2 * ZONES.len();
+
 #[test]
 fn lookups_answer_as_dumps() {
     let pair = Pair::new("known", FLOWS);
@@ -64,7 +67,7 @@ fn lookups_answer_as_dumps() {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
-const ROWS: &[Row] = &[
+pub const ROWS: &[Row] = &[
     same("-L -s 10.0.0.1 -d 10.0.9.1 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 7 -w 5"),
     same("-L -s 10.0.0.1 -d 10.0.9.1 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 8 -w 5 -o xml"),
     same("-L -s 10.0.0.1 -d 10.0.9.1 -p gre --srckey 1 --dstkey 2 -w 5"),

@@ -17,7 +17,7 @@ const FLOWS: &[&str] = &[
 ];
 
 /// A file, and the line that ours names if it fails.
-struct Case {
+pub struct Case {
     text: &'static str,
     line: Option<u32>,
     /// Why answers or tables differ, if they do, with our status and number of flows afterwards.
@@ -50,7 +50,7 @@ const fn differs(text: &'static str, why: &'static str, status: i32, flows: usiz
 
 const A: &str = "-I -s 1.1.1.1 -d 2.2.2.2 -p udp --sport 1 --dport 1 -t 9000\n";
 
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     same(""),
     same("\n\n# a comment\n   \t# another\n\n"),
     same("-I -s 1.1.1.1 -d 2.2.2.2 -p udp --sport 1 --dport 1 -t 9000\n"),
@@ -119,6 +119,12 @@ const CASES: &[Case] = &[
     // A line of blanks at the end is a line like others.
     differs("-D -w 77\n   ", "cli-114", 0, 4),
 ];
+
+/// Why cases differ, of those that do.
+pub fn differences() -> impl Iterator<Item = &'static str> {
+    let whys = CASES.iter().filter_map(|case| case.differs);
+    whys.map(|(why, ..)| why)
+}
 
 /// The answer, and the number of the line that it names.
 fn without_line(answer: &normal::Answer) -> (String, Option<u32>) {

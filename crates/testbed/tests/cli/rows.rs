@@ -270,6 +270,12 @@ pub const VALUES: &[Row] = &[
 ];
 
 pub const LIST: &[Row] = &[
+    differs(
+        "-L -m 1 -u ASSURED",
+        "cli-123",
+        0,
+        "2 flow entries have been shown.",
+    ),
     same("-L"),
     same("--dump"),
     same("-L conntrack"),
