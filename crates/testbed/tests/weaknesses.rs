@@ -112,3 +112,46 @@ fn every_descriptor_closes_on_exec() -> Result<()> {
     assert!(seen > 5, "{seen} descriptors");
     Ok(())
 }
+
+/// Row 9.4-1: the end of a TCP flow comes without window scales, which kills stock's daemon when
+/// it makes messages straight from events and tracks windows.
+#[test]
+fn an_end_without_window_scales_is_sent() -> Result<()> {
+    let setup = Setup {
+        in_mode: "DisableInternalCache on",
+        in_sync: "Options { TCPWindowTracking on }",
+        ..Setup::new(Mode::Notrack, Transport::Udp, IpVersion::V4)
+    };
+    for peer in [Ours, Stock] {
+        let pair = Pair::start(Ours, peer, &setup)?;
+        group(1, 8).create(&pair.network.a)?;
+        wait_for_number("flows", 8, || Ok(pair.b.external()?.len()))?;
+        group(1, 8).delete(&pair.network.a)?;
+        wait_for_number("no flows", 0, || Ok(pair.b.external()?.len()))?;
+        assert!(pair.a.process().is_running());
+    }
+    Ok(())
+}
+
+/// Row 9.4-2: with time stamps in its events the kernel kills stock's 1.4.9 at the first update.
+#[test]
+fn events_with_time_stamps_are_taken() -> Result<()> {
+    for mode in [Mode::Ftfw, Mode::Notrack, Mode::Alarm] {
+        let setup = Setup::new(mode, Transport::Udp, IpVersion::V4);
+        let pair = Pair::start(Ours, Ours, &setup)?;
+        pair.network
+            .a
+            .sysctl("net.netfilter.nf_conntrack_timestamp", 1)?;
+        group(1, 8).create(&pair.network.a)?;
+        group(1, 8).mark(&pair.network.a, 9, 8)?;
+        let marked = |lines: &std::collections::BTreeSet<testbed::FlowLine>| {
+            let marked = lines.iter().filter(|it| it.to_string().contains("mark=9"));
+            marked.count()
+        };
+        wait_for_number("marked flows", 8, || Ok(marked(&pair.b.external()?)))?;
+        group(1, 8).delete(&pair.network.a)?;
+        wait_for_number("no flows", 0, || Ok(pair.b.external()?.len()))?;
+        assert!(pair.a.process().is_running());
+    }
+    Ok(())
+}
