@@ -1,4 +1,6 @@
-//! Completion for fish: a command per option.
+//! Completion for fish: a command per name of an option.
+//!
+//! Options of protocols have a condition, a function that looks for the protocol in the line.
 
 use std::fmt::Write as _;
 

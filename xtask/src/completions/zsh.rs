@@ -1,4 +1,6 @@
 //! Completion for zsh, by `_arguments`: a specification per name of an option.
+//!
+//! Those of the protocol in the line are added when the function is called.
 
 use std::fmt::Write as _;
 

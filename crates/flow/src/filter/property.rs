@@ -1,4 +1,7 @@
 //! Laws of filters, on flows and filters of a small world in which they meet often.
+//!
+//! A set is compared with its filters one by one, and what the kernel is asked for with a model of what
+//! the kernel does.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,5 +1,7 @@
 //! The flows that a command is about: those that its options describe and, where it was given a
 //! file of filters, that one of these wants as well.
+//!
+//! What the kernel is asked for is a part of both, and never more than either says.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
