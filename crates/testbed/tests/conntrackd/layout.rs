@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use testbed::Implementation::{Ours, Stock};
-use testbed::{Conntrackd, Progress, Result, wait_for};
+use testbed::{
+    Conntrackd, IpVersion, Mode, Progress, Result, Setup, SyncPair, Transport, wait_for,
+};
 
 use super::{Extra, PATIENCE, Pair, group, wait_until_equal};
 
@@ -80,6 +82,27 @@ fn statistics_have_the_lines_of_stock() -> Result<()> {
             "{request}, our client, stock's daemon"
         );
         assert_eq!(widths(&ours), widths(&both_stock), "{request}");
+    }
+    Ok(())
+}
+
+#[test]
+fn links_of_every_kind_have_the_lines_of_stock() -> Result<()> {
+    for transport in [Transport::Multicast, Transport::Tcp] {
+        let network = SyncPair::new()?;
+        let [config_a, config_b] = Setup::new(Mode::Ftfw, transport, IpVersion::V4).configs();
+        let a = Conntrackd::start(&network.a, Ours, &config_a)?;
+        let b = Conntrackd::start(&network.b, Stock, &config_b)?;
+        group(1, 16).create(&network.a)?;
+        group(2, 16).create(&network.b)?;
+        wait_until_equal(&a, &b, 16)?;
+        wait_until_equal(&b, &a, 16)?;
+        for request in ["-s", "-s network", "-s link", "-s queue"] {
+            let [ours, _] = ask(&a, request)?;
+            let [_, stock] = ask(&b, request)?;
+            assert_eq!(shape(&ours), shape(&stock), "{request}");
+            assert_eq!(widths(&ours), widths(&stock), "{request}");
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use testbed::Implementation::Ours;
@@ -61,6 +62,38 @@ fn tcp(line: &str) -> Result<Pair> {
             &[link.replace("Port 3780", &format!("Port 3780 {line}"))],
         )
     })
+}
+
+#[test]
+fn a_flood_of_connections_holds_up_nobody() -> Result<()> {
+    let pair = tcp("")?;
+    pair.cables.b.address("link0", "10.77.0.3/24")?;
+    pair.replicate(1, 100)?;
+    let errors = || number(&pair.a, "-s link", " Error send");
+    // A was there before B.
+    let before = errors()?;
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    // Some are refused, since the system's queue is short.
+                    let _ = connect_from(&pair, "10.77.0.3");
+                }
+            });
+        }
+        let result = (2..6).try_for_each(|group| pair.replicate(group, 500));
+        stop.store(true, Ordering::Relaxed);
+        result
+    })?;
+    assert_eq!(errors()?, before, "our own connection lives on");
+    // The log tells of some and counts the others.
+    let lines = pair.a.log().lines();
+    let told = lines
+        .iter()
+        .filter(|it| it.text.contains("a connection from 10.77.0.3:"));
+    assert!((1..60).contains(&told.count()));
+    Ok(())
 }
 
 #[test]
