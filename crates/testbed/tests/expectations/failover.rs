@@ -1,7 +1,9 @@
 //! A session announces its data connection, the firewall dies, the connection opens through the
 //! other one.
 
-use testbed::Implementation::Ours;
+use std::net::SocketAddr;
+
+use testbed::Implementation::{self, Ours, Stock};
 use testbed::Result;
 
 use crate::ftp::{self, Opens, Session};
@@ -9,7 +11,10 @@ use crate::network::Network;
 
 #[test]
 fn a_passive_session_gets_its_file_through_the_other_firewall() -> Result<()> {
-    check(Opens::Client)
+    for daemons in [[Ours, Ours], [Stock, Ours], [Ours, Stock]] {
+        check(daemons, Opens::Client, Network::service)?;
+    }
+    Ok(())
 }
 
 /// The expected connection comes from outside and is translated as its master was: stock, which
@@ -17,17 +22,28 @@ fn a_passive_session_gets_its_file_through_the_other_firewall() -> Result<()> {
 /// was shorter than the original, so sequence numbers are shifted.
 #[test]
 fn an_active_session_gets_its_file_through_the_other_firewall() -> Result<()> {
-    check(Opens::Server)
+    check([Ours, Ours], Opens::Server, Network::service)
 }
 
-fn check(opens: Opens) -> Result<()> {
-    let network = Network::new([Ours, Ours], "ExpectationSync on")?;
+/// The translated address of an expectation has no attribute in IPv6.
+#[test]
+fn sessions_over_ipv6_get_their_files_too() -> Result<()> {
+    check([Ours, Ours], Opens::Client, Network::service_v6)?;
+    check([Ours, Ours], Opens::Server, Network::service_v6)
+}
+
+fn check(
+    daemons: [Implementation; 2],
+    opens: Opens,
+    service: fn(&Network, u16) -> SocketAddr,
+) -> Result<()> {
+    let network = Network::new(daemons, "ExpectationSync on")?;
     ftp::serve(&network.server)?;
-    let mut session = Session::open(&network.client, network.service(21), opens)?;
+    let mut session = Session::open(&network.client, service(&network, 21), opens)?;
     network.b.wait_for_listed("-e expect", 1)?;
     network.b.wait_for_listed("-e", 1)?;
     network.fail_over()?;
-    assert!(session.fetch()?, "the file is damaged");
+    assert!(session.fetch()?, "the file is damaged: {daemons:?}");
     Ok(())
 }
 

@@ -1,15 +1,15 @@
-//! As much of FTP as a session needs that fetches one file.
+//! As much of FTP as a session needs that fetches one file, with the commands of IPv4 or of IPv6.
 //!
 //! The kernel's helper reads a command only when it has seen the line before it end, so a session
 //! logs in before it asks.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::thread;
 
 use testbed::{Error, Namespace, Result};
 
-use crate::network::{CLIENT, PATIENCE, unexpected};
+use crate::network::{PATIENCE, client_beside, unexpected};
 
 /// Who opens the data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,8 @@ pub fn serve(namespace: &Namespace) -> Result<()> {
     // A thread that is started in the namespace stays there.
     namespace
         .enter(|| {
-            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 21))?;
+            // Of both families.
+            let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 21))?;
             thread::spawn(move || {
                 let control = listener.accept().map(|(stream, _)| stream);
                 // What goes wrong here, the client misses.
@@ -49,10 +50,7 @@ enum Data {
 }
 
 fn converse(control: TcpStream) -> std::io::Result<()> {
-    let own = match control.local_addr()? {
-        SocketAddr::V4(own) => *own.ip(),
-        SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-    };
+    let own = control.local_addr()?.ip().to_canonical();
     let mut say = control.try_clone()?;
     let mut data = Data::Nowhere;
     say.write_all(b"220 here\r\n")?;
@@ -65,6 +63,16 @@ fn converse(control: TcpStream) -> std::io::Result<()> {
                 let place = numbers(own, listener.local_addr()?.port());
                 data = Data::Offered(listener);
                 format!("227 Entering Passive Mode ({place}).")
+            }
+            "EPSV" => {
+                let listener = TcpListener::bind((own, 0))?;
+                let port = listener.local_addr()?.port();
+                data = Data::Offered(listener);
+                format!("229 Entering Extended Passive Mode (|||{port}|)")
+            }
+            "EPRT" => {
+                data = extended(argument).map_or(Data::Nowhere, Data::Asked);
+                "200 EPRT command successful.".into()
             }
             "PORT" => {
                 data = address(argument).map_or(Data::Nowhere, |it| Data::Asked(it.into()));
@@ -106,20 +114,31 @@ impl<'a> Session<'a> {
         session.hear("220")?;
         session.say("USER somebody")?;
         session.hear("331")?;
-        session.data = match opens {
-            Opens::Client => {
+        session.data = match (opens, server) {
+            (Opens::Client, SocketAddr::V6(server)) => {
+                session.say("EPSV")?;
+                let answer = session.hear("229")?;
+                let port = answer.split('|').nth(3).and_then(|port| port.parse().ok());
+                let port: u16 = port.ok_or_else(|| unexpected(answer))?;
+                Data::Asked((*server.ip(), port).into())
+            }
+            (Opens::Client, SocketAddr::V4(_)) => {
                 session.say("PASV")?;
                 let answer = session.hear("227")?;
                 let place = answer.split(['(', ')']).nth(1).and_then(address);
                 let place = place.ok_or_else(|| unexpected(answer))?;
                 Data::Asked(place.into())
             }
-            Opens::Server => {
+            (Opens::Server, _) => {
+                let own = client_beside(server.ip());
                 let listener = client
-                    .enter(|| TcpListener::bind((CLIENT, 0)))?
+                    .enter(|| TcpListener::bind((own, 0)))?
                     .map_err(Error::io("waiting for data"))?;
                 let port = listener.local_addr().map_err(Error::io("own port"))?.port();
-                session.say(&format!("PORT {}", numbers(CLIENT, port)))?;
+                session.say(&match own {
+                    IpAddr::V4(_) => format!("PORT {}", numbers(own, port)),
+                    IpAddr::V6(own) => format!("EPRT |2|{own}|{port}|"),
+                })?;
                 session.hear("200")?;
                 Data::Offered(listener)
             }
@@ -188,9 +207,17 @@ fn accept(listener: &TcpListener) -> Result<TcpStream> {
 }
 
 /// An address and a port as FTP writes them.
-fn numbers(address: Ipv4Addr, port: u16) -> String {
-    let ([a, b, c, d], [high, low]) = (address.octets(), port.to_be_bytes());
-    format!("{a},{b},{c},{d},{high},{low}")
+fn numbers(address: IpAddr, port: u16) -> String {
+    let [high, low] = port.to_be_bytes();
+    let address = address.to_string().replace('.', ",");
+    format!("{address},{high},{low}")
+}
+
+/// What the command of IPv6 says: `|2|ADDRESS|PORT|`.
+fn extended(argument: &str) -> Option<SocketAddr> {
+    let mut words = argument.split('|').skip(2);
+    let address: IpAddr = words.next()?.parse().ok()?;
+    Some((address, words.next()?.parse().ok()?).into())
 }
 
 fn address(numbers: &str) -> Option<SocketAddrV4> {

@@ -7,10 +7,11 @@
 //! ```
 //!
 //! The firewall that is primary holds 10.0.0.1 and 192.0.2.1; the other one is connected and has no
-//! address. Whoever comes from inside is seen as 192.0.2.1. A firewall lets nothing pass but
+//! address. Whoever comes from inside is seen as 192.0.2.1. For IPv6 it is the same, with fd00:a::
+//! inside and 2001:db8:: outside, and the same last numbers. A firewall lets nothing pass but
 //! sessions of FTP and SIP, and what belongs to them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use testbed::{
@@ -25,6 +26,9 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// The client as it is.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+/// Both by IPv6.
+const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
+const CLIENT_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xa, 0, 0, 0, 0, 0, 0x100);
 
 /// Ports by number: a small machine has no /etc/services. The daemons' own datagrams are not
 /// tracked.
@@ -49,6 +53,22 @@ table ip firewall {
 	chain translation {
 		type nat hook postrouting priority srcnat;
 		oifname "outside" snat to 192.0.2.1
+	}
+}
+table ip6 firewall {
+	ct helper ftp { type "ftp" protocol tcp; l3proto ip6; }
+	chain helpers {
+		type filter hook prerouting priority filter;
+		tcp dport 21 ct helper set "ftp"
+	}
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state established,related accept
+		iifname "inside" tcp dport 21 ct state new accept
+	}
+	chain translation {
+		type nat hook postrouting priority srcnat;
+		oifname "outside" ip6 saddr fd00:a::/64 snat to 2001:db8::1
 	}
 }
 "#;
@@ -85,18 +105,31 @@ impl Network {
     pub fn with(daemons: [Implementation; 2], setup: Setup<'_>) -> Result<Self> {
         let SyncPair { a, b } = SyncPair::new()?;
         let (client, server) = (Namespace::new("client")?, Namespace::new("server")?);
-        for (host, bridge, address, interface) in [
-            (&client, "lan", "10.0.0.100/24", "inside"),
-            (&server, "wan", "192.0.2.10/24", "outside"),
+        for (host, bridge, addresses, interface) in [
+            (
+                &client,
+                "lan",
+                ["10.0.0.100/24", "fd00:a::100/64"],
+                "inside",
+            ),
+            (
+                &server,
+                "wan",
+                ["192.0.2.10/24", "2001:db8::10/64"],
+                "outside",
+            ),
         ] {
             host.bridge(bridge)?;
-            host.address(bridge, address)?;
+            for address in addresses {
+                host.address(bridge, address)?;
+            }
             for (firewall, port) in [(&a, "to-a"), (&b, "to-b")] {
                 veth(firewall, interface, host, port)?;
                 host.plug(port, bridge)?;
             }
         }
         client.route("default via 10.0.0.1")?;
+        client.route("default via fd00:a::1")?;
         let [config_a, config_b] = setup.configs();
         let [daemon_a, daemon_b] = daemons;
         let network = Self {
@@ -119,6 +152,7 @@ impl Network {
         self.b.take_addresses()?;
         for host in [&self.client, &self.server] {
             host.run("ip neighbour flush all")?;
+            host.run("ip -6 neighbour flush all")?;
         }
         Ok(())
     }
@@ -127,11 +161,17 @@ impl Network {
     pub fn service(&self, port: u16) -> SocketAddr {
         (SERVER, port).into()
     }
+
+    /// The same by IPv6.
+    pub fn service_v6(&self, port: u16) -> SocketAddr {
+        (SERVER_V6, port).into()
+    }
 }
 
 impl Firewall {
     fn new(namespace: Namespace, daemon: Implementation, config: &str) -> Result<Self> {
         namespace.sysctl("net.ipv4.ip_forward", 1)?;
+        namespace.sysctl("net.ipv6.conf.all.forwarding", 1)?;
         // A packet in the middle of a connection makes no flow of it.
         namespace.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)?;
         namespace.nft(RULES)?;
@@ -141,7 +181,9 @@ impl Firewall {
 
     fn take_addresses(&self) -> Result<()> {
         self.namespace.address("inside", "10.0.0.1/24")?;
-        self.namespace.address("outside", "192.0.2.1/24")
+        self.namespace.address("inside", "fd00:a::1/64")?;
+        self.namespace.address("outside", "192.0.2.1/24")?;
+        self.namespace.address("outside", "2001:db8::1/64")
     }
 
     /// The expectations in its kernel, without their times.
@@ -189,6 +231,14 @@ impl Firewall {
                 false => Progress::Waiting(lines.join("\n")),
             })
         })
+    }
+}
+
+/// The client's address of the family of another one.
+pub fn client_beside(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => CLIENT.into(),
+        IpAddr::V6(_) => CLIENT_V6.into(),
     }
 }
 
