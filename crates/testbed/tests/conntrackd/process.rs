@@ -195,6 +195,56 @@ fn another_user_keeps_the_same_right_and_its_files() -> Result<()> {
     Ok(())
 }
 
+/// As `examples/systemd/conntrackd.service` starts it: never root, with two rights, one of which
+/// it drops.
+#[test]
+fn a_start_without_root_needs_two_rights() -> Result<()> {
+    let setting = Setting::new("General { LogFile DIR/log }")?;
+    let node = &setting.network.a;
+    let folder = setting.folder.file("");
+    node.run(format!("/usr/bin/chown -R nobody {}", folder.display()))?;
+    node.sysctl("net.netfilter.nf_conntrack_events", 2)?;
+    let daemon = setting.command("")?;
+    let caps = "-all,+net_admin,+sys_nice";
+    let command = Command::new("/usr/bin/setpriv").args([
+        "--reuid=nobody",
+        "--clear-groups",
+        "--inh-caps",
+        caps,
+        "--ambient-caps",
+        caps,
+        "--bounding-set",
+        caps,
+        "--",
+    ]);
+    let words = daemon.to_string();
+    let words = words.split_whitespace().map(str::to_owned);
+    let daemon = node.spawn(command.args(words))?;
+    for line in [
+        "nf_conntrack_events was 2 and has been set to 1",
+        "kept of all rights: CAP_NET_ADMIN, as user 65534",
+        "-- starting in console mode --",
+    ] {
+        daemon.wait_for_line(line, PATIENCE)?;
+    }
+    let pid = setting.pid()?;
+    let status = proc(pid, "status")?;
+    for line in ["CapEff:\t0000000000001000", "CapAmb:\t0000000000000000"] {
+        assert!(status.contains(line), "`{line}` in {status}");
+    }
+    assert_eq!((stat(pid, 41)?, stat(pid, 40)?), (ROUND_ROBIN, 99));
+    super::load(
+        node,
+        &["-s 10.1.1.1 -d 10.1.1.2 -p udp --sport 5 --dport 6 -t 99"],
+    )?;
+    assert_eq!(setting.run("-F")?.code(), 0);
+    assert_eq!(node.flow_count()?, 0);
+    assert_eq!(setting.run("-k")?.code(), 0);
+    assert_eq!(daemon.wait(PATIENCE)?, 0);
+    assert!(!setting.file("lock").exists() && !setting.file("control").exists());
+    Ok(())
+}
+
 #[test]
 fn a_folder_that_is_closed_to_the_user_is_told() -> Result<()> {
     let setting = Setting::new("General { User nobody }")?;
