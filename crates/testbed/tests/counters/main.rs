@@ -46,6 +46,8 @@ scenarios! {
     a_peer_that_does_not_read_is_counted: Stuck;
     the_life_of_expectations_is_counted: Expected;
     caches_full_of_expectations_are_counted: FullOfExpected;
+    flows_that_are_passed_on_are_counted: Passed;
+    flows_that_the_kernel_refuses_are_counted: Unwanted;
     recorded_flows_are_counted: Recorded;
     more_flows_than_can_be_recorded_are_counted: FullOfRecorded;
 }

@@ -49,6 +49,10 @@ pub enum Scenario {
     Expected,
     /// More of them than `HashLimit`.
     FullOfExpected,
+    /// Neither node keeps anything: events are passed on, and written into the other kernel.
+    Passed,
+    /// A peer tells of flows that the kernel refuses.
+    Unwanted,
     /// Statistics mode: flows begin, change and end, with traffic.
     Recorded,
     /// More of them than `HashLimit`.
@@ -83,6 +87,8 @@ pub fn run(scenario: Scenario) -> Result<(Snapshot, Snapshot)> {
         Scenario::Stuck => stage.stuck()?,
         Scenario::Expected => stage.expected()?,
         Scenario::FullOfExpected => stage.full_of_expected()?,
+        Scenario::Passed => stage.passed()?,
+        Scenario::Unwanted => stage.unwanted()?,
         Scenario::Recorded => stage.recorded()?,
         Scenario::FullOfRecorded => stage.full_of_recorded()?,
     }
@@ -122,6 +128,10 @@ fn configs(scenario: Scenario) -> [String; 2] {
         Scenario::Expected | Scenario::FullOfExpected => {
             setup.in_sync = "Options { ExpectationSync on }";
         }
+        Scenario::Passed | Scenario::Unwanted => {
+            setup.mode = Mode::Notrack;
+            setup.in_mode = "DisableInternalCache on\nDisableExternalCache on";
+        }
         Scenario::Life
         | Scenario::Full
         | Scenario::Hostile
@@ -156,6 +166,7 @@ impl Stage {
             | Scenario::HostileToAlarm
             | Scenario::Away
             | Scenario::Stuck
+            | Scenario::Unwanted
             | Scenario::Recorded
             | Scenario::FullOfRecorded => None,
             // Sends updates where we would still send everything.
@@ -225,9 +236,8 @@ impl Stage {
             sent.map_err(Error::io("sending to the daemon"))?;
         }
         let all = u64::try_from(datagrams.len()).unwrap();
-        wait_at_least("the datagrams", all, || {
-            Ok(self.a.statistics()?.packets_received)
-        })
+        let key = "-s / link / Pckts sent Pckts recv / 1";
+        wait_at_least("the datagrams", all, || self.number(key))
     }
 
     fn hostile(&self) -> Result<()> {
@@ -393,6 +403,40 @@ impl Stage {
         self.announce()?;
         for cache in ["internal", "external"] {
             let key = format!("-s expect / cache {cache} / connections created: failed: / 1");
+            wait_at_least(&key, 1, || self.number(&key))?;
+        }
+        Ok(())
+    }
+
+    fn passed(&self) -> Result<()> {
+        for (node, number) in [(&self.network.a, 1), (&self.network.b, 11)] {
+            group(number, 10).create(node)?;
+            group(number, 10).mark(node, 7, 5)?;
+            group(number, 10).delete(node)?;
+        }
+        for key in [
+            "-s / internal bypass / connections destroyed: / 0",
+            "-s / external inject / connections destroyed: failed: / 0",
+        ] {
+            wait_at_least(key, 10, || self.number(key))?;
+        }
+        Ok(())
+    }
+
+    fn unwanted(&self) -> Result<()> {
+        // A TCP flow from 10.1.0.1:1 to 192.0.2.1:80 in a state that does not exist.
+        let flow = |kind: u8, seq: u8| {
+            let mut bytes = vec![0x10 | kind, 0, 0, 52, 0, 0, 0, seq];
+            bytes.extend([0, 12, 0, 0, 10, 1, 0, 1, 192, 0, 2, 1]);
+            bytes.extend([0, 5, 0, 2, 6, 0, 0, 0]);
+            bytes.extend([0, 8, 0, 3, 0, 1, 0, 80]);
+            bytes.extend([0, 5, 0, 4, 99, 0, 0, 0]);
+            bytes.extend([0, 8, 0, 6, 0, 0, 0, 100]);
+            bytes
+        };
+        self.attack(&[&flow(0, 1), &flow(1, 2)])?;
+        for line in ["created", "updated"] {
+            let key = format!("-s / external inject / connections {line}: failed: / 1");
             wait_at_least(&key, 1, || self.number(&key))?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::scenario::Scenario::{
     self, Away, Clients, Deaf, Expected, Filtered, Full, FullOfExpected, FullOfRecorded, Hostile,
-    HostileToAlarm, Life, Overrun, Recorded, Refused, Requests, Stuck,
+    HostileToAlarm, Life, Overrun, Passed, Recorded, Refused, Requests, Stuck, Unwanted,
 };
 
 /// What makes a number grow.
@@ -65,6 +65,7 @@ const S_NETWORK: &[&str] = &["-s network"];
 const S_CACHE: &[&str] = &["-s cache"];
 const S_RUNTIME: &[&str] = &["-s runtime"];
 const S_QUEUE: &[&str] = &["-s queue"];
+const S_AND_CACHE: &[&str] = &["-s", "-s cache"];
 const S_EXPECT: &[&str] = &["-s expect"];
 const S_RSQUEUE: &[&str] = &["-s rsqueue"];
 const WITH_LINK: &[&str] = &["-s", "-s network", "-s link"];
@@ -77,6 +78,8 @@ const WAITING_WORKS: Moved = Moved::Never("a wait that fails is a fault of ours"
 const UNLIMITED: Moved = Moved::Never("flows have a place of their own, controls are few");
 
 const WAITS_INSTEAD: Moved = Moved::Never("the node waits while the link takes nothing");
+const ENDS_WORK: Moved =
+    Moved::Never("the kernel refuses no deletion but that of a flow which is not there");
 /// The number of another layout, repeated; zero in the scenarios that show this one.
 const AS_ABOVE: Moved = Moved::Never("nothing of that happens here");
 
@@ -851,5 +854,68 @@ pub const ROWS: &[Row] = &[
         "deletion created failed:",
         1,
         NOBODY_COUNTS,
+    ),
+    row(
+        S_AND_CACHE,
+        "internal bypass",
+        "connections new:",
+        0,
+        by(&[Passed]),
+    ),
+    row(
+        S_AND_CACHE,
+        "internal bypass",
+        "connections updated:",
+        0,
+        by(&[Passed]),
+    ),
+    row(
+        S_AND_CACHE,
+        "internal bypass",
+        "connections destroyed:",
+        0,
+        by(&[Passed]),
+    ),
+    row(
+        S_AND_CACHE,
+        "external inject",
+        "connections created: failed:",
+        0,
+        by(&[Passed]),
+    ),
+    row(
+        S_AND_CACHE,
+        "external inject",
+        "connections created: failed:",
+        1,
+        by(&[Unwanted]),
+    ),
+    row(
+        S_AND_CACHE,
+        "external inject",
+        "connections updated: failed:",
+        0,
+        by(&[Passed]),
+    ),
+    row(
+        S_AND_CACHE,
+        "external inject",
+        "connections updated: failed:",
+        1,
+        by(&[Unwanted]),
+    ),
+    row(
+        S_AND_CACHE,
+        "external inject",
+        "connections destroyed: failed:",
+        0,
+        by(&[Passed]),
+    ),
+    row(
+        S_AND_CACHE,
+        "external inject",
+        "connections destroyed: failed:",
+        1,
+        ENDS_WORK,
     ),
 ];
