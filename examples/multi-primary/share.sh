@@ -2,6 +2,10 @@
 # Gives a share of the clients to this firewall, or takes it away; keepalived calls it.
 #
 #	share.sh {take|release} SHARE
+#	share.sh learn
+#
+# The last form is for after a restart of conntrackd, which then takes all flows in the kernel for
+# this firewall's own.
 #
 # The connections of every share are in every kernel already, because conntrackd writes there what
 # the others tell it (DisableExternalCache). So a share moves by one element of a set, and nothing
@@ -28,8 +32,17 @@ complain() {
 # does not matter, only that it is another one than before. (conntrack 1.4.7 as Debian has it ends in
 # the middle of some hundred flows; this project's does not.)
 learn() {
-	mark=$(od -An -N4 -tu4 /dev/urandom)
-	"$CONNTRACK" -U --reply-dst "192.0.2.$1" --mark "${mark# }" >/dev/null 2>&1
+	mark=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+	"$CONNTRACK" -U --reply-dst "192.0.2.$1" --mark "$mark" >/dev/null 2>&1
+}
+
+# This kernel has copies of the flows of other firewalls' shares. When a copy times out, the others
+# must not be told so: conntrackd forgets all flows, and learns those that are its own again.
+learn_own() {
+	"$CONNTRACKD" -C "$CONFIG" -f internal || complain "conntrackd -f internal failed"
+	for file in "$STATE"/*.nft; do
+		[ -e "$file" ] && learn "$(basename "$file" .nft)"
+	done
 }
 
 # A share can move faster than one move is done: one move at a time.
@@ -52,12 +65,7 @@ release:[1-6])
 	"$NFT" "add element ip cluster mine { $SHARE }
 		delete element ip cluster mine { $SHARE }" || complain "share $SHARE is still let through"
 	rm -f "$STATE/$SHARE.nft"
-	# From now on this kernel has copies of the share's flows. When a copy times out, the others
-	# must not be told so: conntrackd forgets all flows, and learns those that are its own again.
-	"$CONNTRACKD" -C "$CONFIG" -f internal || complain "conntrackd -f internal failed"
-	for file in "$STATE"/*.nft; do
-		[ -e "$file" ] && learn "$(basename "$file" .nft)"
-	done
+	learn_own
 	# After a boot: what conntrackd has asked for when it started (StartupResync) is lost if the
 	# dedicated link was not ready.
 	if ! [ -e "$STATE/asked" ]; then
@@ -65,8 +73,11 @@ release:[1-6])
 		"$CONNTRACKD" -C "$CONFIG" -n || complain "conntrackd -n failed"
 	fi
 	;;
+learn:)
+	learn_own
+	;;
 *)
-	echo "Usage: share.sh {take|release} SHARE" >&2
+	echo "Usage: share.sh {take|release} SHARE | learn" >&2
 	exit 1
 	;;
 esac

@@ -208,7 +208,9 @@ impl Firewall {
 
     /// Whether the fence of this group is down: conntrackd has committed, says the script.
     pub fn is_open(&self, group: usize) -> bool {
-        self.files.file("run").join(format!("{group}.nft")).exists()
+        let command = format!("nft list chain inet firewall fence_{group}");
+        let chain = self.namespace.run(command);
+        chain.is_ok_and(|chain| !chain.stdout.contains("drop"))
     }
 
     /// Waits until it holds the shared addresses of the first group.
