@@ -1,5 +1,7 @@
 //! What is looked up on the machine for a check: settings of the kernel, interfaces, addresses,
-//! folders. Plain data, so that the check itself is a function.
+//! folders, users. Only what the configuration names is looked at, and nothing is changed.
+//!
+//! It is plain data, so that the check itself is a function and its tests need no machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

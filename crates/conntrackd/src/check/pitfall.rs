@@ -1,4 +1,7 @@
-//! Configurations that are not wrong, but do not do what they look like: what, and what to do.
+//! Configurations that are not wrong, but do not do what they look like.
+//!
+//! Each text says what is the matter, what comes of it, and behind the last semicolon what to do.
+//! When it applies is decided in the module above.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,7 @@
 //! From the configuration to what the node is told at its birth.
+//!
+//! The two speak of the same things in types of their own: the file's, with its defaults, and the
+//! core's. What neither has, chance and the clock, is added here.
 
 use std::time::Duration;
 

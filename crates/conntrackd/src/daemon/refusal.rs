@@ -1,5 +1,7 @@
-//! Why the kernel refuses a change: between its numbers, the node's reasons, and words; and how
-//! full its table is, when that is the reason.
+//! Why the kernel refuses a change: between its numbers, the node's reasons, and words.
+//!
+//! When its table is full that is told apart, since each refused flow looks like a problem of its
+//! own then.
 
 use std::time::Duration;
 
