@@ -160,14 +160,6 @@ impl Mode {
         }
     }
 
-    /// Whether the peer may not know yet that we want a bulk.
-    pub(crate) fn bulk_request_is_pending(&self) -> bool {
-        match self {
-            Self::Ftfw(it) => it.sender.resync_is_pending(),
-            Self::Notrack(_) | Self::Alarm(_) => false,
-        }
-    }
-
     /// Puts the next message into a datagram; `false` if there is none or no room for it.
     pub(crate) fn pack(
         &mut self,

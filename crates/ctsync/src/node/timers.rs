@@ -39,7 +39,7 @@ pub(super) struct StartupResync {
     at: Instant,
     wait: Duration,
     tries_left: u32,
-    /// Flows of the peer have arrived since it greeted us.
+    /// Flows of the peer have arrived.
     answered: bool,
     /// Messages were lost before the peer had greeted us: a peer of stock's making does not send
     /// them again.
@@ -221,7 +221,8 @@ impl Node {
         let Some(mut resync) = self.timers.startup_resync.take() else {
             return;
         };
-        if resync.answered && !self.mode.bulk_request_is_pending() {
+        // To a peer that has greeted, the request is sent until it is acknowledged.
+        if resync.answered && self.mode.is_greeted() {
             return;
         }
         self.request_bulk();
@@ -233,10 +234,10 @@ impl Node {
         }
     }
 
-    /// Flows of the peer arrive. Before it has greeted us they need not be the answer.
+    /// Flows of the peer arrive. They count as the answer once it has greeted.
     pub(super) fn note_flows(&mut self) {
         if let Some(resync) = &mut self.timers.startup_resync {
-            resync.answered |= self.mode.is_greeted();
+            resync.answered = true;
         }
     }
 

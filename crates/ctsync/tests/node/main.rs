@@ -28,4 +28,5 @@ mod pcap;
 mod polling;
 mod property;
 mod recovery;
+mod startup;
 mod traffic;

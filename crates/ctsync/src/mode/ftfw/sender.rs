@@ -119,11 +119,6 @@ impl Sender {
         self.outbox.say(control, stats);
     }
 
-    /// Whether the peer has not yet acknowledged our request for a bulk.
-    pub(crate) fn resync_is_pending(&self) -> bool {
-        self.resync != Resync::Idle
-    }
-
     /// Whether the peer has answered our greeting, so that what it acknowledges was sent by us and
     /// not by a former life of ours with the same numbers.
     pub(crate) fn is_greeted(&self) -> bool {
