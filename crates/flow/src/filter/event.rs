@@ -1,6 +1,6 @@
 //! Which flows the daemon replicates: the `Filter` section of its configuration.
 //!
-//! Three independent tests, by protocol, by address and by TCP state. Each is absent or holds a
+//! Independent tests, by protocol, by address and by the state of TCP, SCTP and DCCP. Each is absent or holds a
 //! list with a policy, and a flow passes when it passes every test there is. Without any test
 //! everything passes.
 //!
@@ -12,7 +12,7 @@ use core::net::IpAddr;
 
 use crate::flow::Flow;
 use crate::protocol::Protocol;
-use crate::protoinfo::{ProtoInfo, TcpState};
+use crate::protoinfo::{DccpState, ProtoInfo, SctpState, TcpState};
 
 /// What happens to a flow that is in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,6 +170,8 @@ pub struct EventFilter {
     protocols: Option<(Policy, NumberSet)>,
     addresses: Option<(Policy, NetworkSet)>,
     states: Option<(Policy, NumberSet)>,
+    sctp_states: Option<(Policy, NumberSet)>,
+    dccp_states: Option<(Policy, NumberSet)>,
 }
 
 impl EventFilter {
@@ -220,6 +222,32 @@ impl EventFilter {
         self
     }
 
+    /// Tests the state of SCTP flows that have one; other flows pass.
+    #[must_use]
+    pub fn with_sctp_states(
+        mut self,
+        policy: Policy,
+        states: impl IntoIterator<Item = SctpState>,
+    ) -> Self {
+        let mut set = NumberSet::default();
+        states.into_iter().for_each(|state| set.insert(state.0));
+        self.sctp_states = Some((policy, set));
+        self
+    }
+
+    /// Tests the state of DCCP flows that have one; other flows pass.
+    #[must_use]
+    pub fn with_dccp_states(
+        mut self,
+        policy: Policy,
+        states: impl IntoIterator<Item = DccpState>,
+    ) -> Self {
+        let mut set = NumberSet::default();
+        states.into_iter().for_each(|state| set.insert(state.0));
+        self.dccp_states = Some((policy, set));
+        self
+    }
+
     /// Whether this flow is wanted.
     ///
     /// A flow without a reply tuple has no second end, so it does not pass a test by address.
@@ -245,6 +273,18 @@ impl EventFilter {
         Some((policy, set.iter().map(TcpState)))
     }
 
+    /// The states of SCTP that are tested, in order.
+    pub fn sctp_states(&self) -> Option<(Policy, impl Iterator<Item = SctpState>)> {
+        let (policy, set) = self.sctp_states?;
+        Some((policy, set.iter().map(SctpState)))
+    }
+
+    /// The states of DCCP that are tested, in order.
+    pub fn dccp_states(&self) -> Option<(Policy, impl Iterator<Item = DccpState>)> {
+        let (policy, set) = self.dccp_states?;
+        Some((policy, set.iter().map(DccpState)))
+    }
+
     fn passes_protocol(&self, flow: &Flow<'_>) -> bool {
         self.protocols
             .as_ref()
@@ -261,12 +301,16 @@ impl EventFilter {
     }
 
     fn passes_state(&self, flow: &Flow<'_>) -> bool {
-        let (Some((policy, set)), Some(ProtoInfo::Tcp(tcp))) = (&self.states, &flow.protoinfo)
-        else {
+        let (test, state) = match &flow.protoinfo {
+            Some(ProtoInfo::Tcp(tcp)) => (self.states, tcp.state.map(|it| it.0)),
+            Some(ProtoInfo::Sctp(sctp)) => (self.sctp_states, sctp.state.map(|it| it.0)),
+            Some(ProtoInfo::Dccp(dccp)) => (self.dccp_states, dccp.state.map(|it| it.0)),
+            None => return true,
+        };
+        let (Some((policy, set)), Some(state)) = (test, state) else {
             return true;
         };
-        tcp.state
-            .is_none_or(|state| policy.passes(set.contains(state.0)))
+        policy.passes(set.contains(state))
     }
 }
 
@@ -375,6 +419,38 @@ mod tests {
         assert!(!nothing.passes(&flow));
         let only_syn = EventFilter::new().with_states(Policy::Accept, [TcpState::SYN_SENT]);
         assert!(!only_syn.passes(&flow));
+    }
+
+    #[test]
+    fn each_protocol_has_states_of_its_own() {
+        use crate::protoinfo::{DccpInfo, SctpInfo};
+        let with = |protoinfo| {
+            let mut flow = flow(0, [10, 0, 0, 1].into(), [10, 0, 0, 2].into(), None).unwrap();
+            flow.protoinfo = Some(protoinfo);
+            flow
+        };
+        let tcp = with(ProtoInfo::Tcp(TcpInfo {
+            state: Some(TcpState(3)),
+            ..TcpInfo::default()
+        }));
+        let sctp = with(ProtoInfo::Sctp(SctpInfo {
+            state: Some(SctpState(3)),
+            ..SctpInfo::default()
+        }));
+        let dccp = with(ProtoInfo::Dccp(DccpInfo {
+            state: Some(DccpState(3)),
+            ..DccpInfo::default()
+        }));
+        let new = EventFilter::new;
+        let passing = |filter: EventFilter| [&tcp, &sctp, &dccp].map(|flow| filter.passes(flow));
+        let ignored = new().with_states(Policy::Ignore, [TcpState(3)]);
+        assert_eq!(passing(ignored), [false, true, true]);
+        let ignored = new().with_sctp_states(Policy::Ignore, [SctpState(3)]);
+        assert_eq!(passing(ignored), [true, false, true]);
+        let accepted = new()
+            .with_sctp_states(Policy::Accept, [SctpState(3)])
+            .with_dccp_states(Policy::Accept, [DccpState(4)]);
+        assert_eq!(passing(accepted), [true, true, false]);
     }
 
     mod property {

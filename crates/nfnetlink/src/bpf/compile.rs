@@ -161,18 +161,41 @@ impl Compiler {
     }
 
     fn states(&mut self, filter: &EventFilter) {
-        let Some((policy, states)) = filter.states() else {
-            return;
-        };
-        // Flows without a state of TCP pass.
-        self.find(CTA_PROTOINFO, self.accept);
-        self.find_in_nest(CTA_PROTOINFO_TCP, self.accept);
-        self.find_in_nest(CTA_PROTOINFO_TCP_STATE, self.accept);
-        let numbers: Vec<u32> = states.map(|state| state.0.into()).collect();
+        if let Some((policy, states)) = filter.states() {
+            let numbers: Vec<u32> = states.map(|state| state.0.into()).collect();
+            self.state(policy, &numbers, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE);
+        }
+        if let Some((policy, states)) = filter.sctp_states() {
+            let numbers: Vec<u32> = states.map(|state| state.0.into()).collect();
+            self.state(
+                policy,
+                &numbers,
+                CTA_PROTOINFO_SCTP,
+                CTA_PROTOINFO_SCTP_STATE,
+            );
+        }
+        if let Some((policy, states)) = filter.dccp_states() {
+            let numbers: Vec<u32> = states.map(|state| state.0.into()).collect();
+            self.state(
+                policy,
+                &numbers,
+                CTA_PROTOINFO_DCCP,
+                CTA_PROTOINFO_DCCP_STATE,
+            );
+        }
+    }
+
+    /// A test of the state of one protocol; flows without it pass.
+    fn state(&mut self, policy: Policy, numbers: &[u32], nest: u16, attribute: u16) {
+        let without = self.assembler.label();
+        self.find(CTA_PROTOINFO, without);
+        self.find_in_nest(nest, without);
+        self.find_in_nest(attribute, without);
         self.judge(policy, |compiler, listed| {
             compiler.load_payload(code::LOAD_BYTE_AT_X, 0);
-            compiler.search(&numbers, listed);
+            compiler.search(numbers, listed);
         });
+        self.assembler.place(without);
     }
 
     /// A test that goes to the label when it finds something in its list: rejects by the policy.

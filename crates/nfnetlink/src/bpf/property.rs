@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::vec::Vec;
 
 use flow::filter::{EventFilter, Network, Policy};
-use flow::{Addrs, Flow, ProtoInfo, Protocol, TcpInfo, TcpState, strategy};
+use flow::{
+    Addrs, DccpInfo, DccpState, Flow, ProtoInfo, Protocol, SctpInfo, SctpState, TcpInfo, TcpState,
+    strategy,
+};
 use proptest::prelude::*;
 
 use super::interpreter::run;
@@ -58,13 +61,13 @@ fn policy() -> impl Strategy<Value = Policy> {
 fn filter() -> impl Strategy<Value = EventFilter> {
     let protocols = (policy(), prop::collection::vec(strategy::protocol(), 0..12));
     let networks = (policy(), prop::collection::vec(network(), 0..24));
-    let states = (policy(), prop::collection::vec(0..12_u8, 0..6));
+    let states = || prop::option::of((policy(), prop::collection::vec(0..12_u8, 0..6)));
     (
         prop::option::of(protocols),
         prop::option::of(networks),
-        prop::option::of(states),
+        [states(), states(), states()],
     )
-        .prop_map(|(protocols, networks, states)| {
+        .prop_map(|(protocols, networks, [tcp, sctp, dccp])| {
             let mut filter = EventFilter::new();
             if let Some((policy, list)) = protocols {
                 filter = filter.with_protocols(policy, list);
@@ -72,8 +75,14 @@ fn filter() -> impl Strategy<Value = EventFilter> {
             if let Some((policy, list)) = networks {
                 filter = filter.with_addresses(policy, &list);
             }
-            if let Some((policy, list)) = states {
+            if let Some((policy, list)) = tcp {
                 filter = filter.with_states(policy, list.into_iter().map(TcpState));
+            }
+            if let Some((policy, list)) = sctp {
+                filter = filter.with_sctp_states(policy, list.into_iter().map(SctpState));
+            }
+            if let Some((policy, list)) = dccp {
+                filter = filter.with_dccp_states(policy, list.into_iter().map(DccpState));
             }
             filter
         })
@@ -88,11 +97,22 @@ fn between(mut flow: Flow<'static>, ends: (IpAddr, IpAddr), state: u8) -> Flow<'
     if let Some(reply) = &mut flow.reply {
         reply.addrs = back;
     }
-    if flow.protocol() == Protocol::TCP && state < 10 {
-        flow.protoinfo = Some(ProtoInfo::Tcp(TcpInfo {
-            state: Some(TcpState(state)),
-            ..TcpInfo::default()
-        }));
+    if state < 10 {
+        flow.protoinfo = match flow.protocol() {
+            Protocol::TCP => Some(ProtoInfo::Tcp(TcpInfo {
+                state: Some(TcpState(state)),
+                ..TcpInfo::default()
+            })),
+            Protocol::SCTP => Some(ProtoInfo::Sctp(SctpInfo {
+                state: Some(SctpState(state)),
+                ..SctpInfo::default()
+            })),
+            Protocol::DCCP => Some(ProtoInfo::Dccp(DccpInfo {
+                state: Some(DccpState(state)),
+                ..DccpInfo::default()
+            })),
+            _ => flow.protoinfo,
+        };
     }
     flow
 }
