@@ -365,6 +365,8 @@ fn a_flow_whose_master_is_unknown_is_committed_without_it() -> Result<()> {
     let since = mark(&pair.b)?;
     pair.b.client("-c")?;
     wait_for_line(pair.b.log(), since, "Committed 1 new entries")?;
+    let lost = "1 of the committed entries have lost their master";
+    wait_for_line(pair.b.log(), since, lost)?;
     let masters = table(&pair.network.b, |flow| flow.master.is_some())?;
     assert_eq!(masters, BTreeSet::from([false]));
     Ok(())
