@@ -19,6 +19,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/conntrack", "conntrack"),
     ("/usr/sbin/conntrackd", "conntrackd"),
     ("/usr/bin/strace", "strace"),
+    ("/usr/bin/tnftp", "tnftp"),
+    ("/usr/sbin/vsftpd", "vsftpd"),
     ("/usr/bin/time", "time"),
     ("/usr/bin/zsh", "zsh"),
     ("/usr/bin/fish", "fish"),

@@ -28,6 +28,8 @@ const PACKAGES: &[&str] = &[
     "iproute2",
     "keepalived",
     "nftables",
+    "tnftp",
+    "vsftpd",
 ];
 
 /// Runs the command.
