@@ -32,6 +32,41 @@ fn check(daemons: [Implementation; 2], setup: Setup<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The filter knows nothing of expectations: in the kernel they pass it, and their masters decide.
+#[test]
+fn with_a_filter_of_events() -> Result<()> {
+    for place in ["Userspace", "Kernelspace"] {
+        let filter = |address: &str| {
+            format!(
+                "General {{ Filter From {place} {{
+                Protocol Accept {{ TCP }}
+                Address Ignore {{ IPv4_address {address} }}
+                }} }}"
+            )
+        };
+        let passing = filter("10.7.7.7");
+        let filtered = Setup {
+            sections: &passing,
+            ..setup(Mode::Ftfw)
+        };
+        check([Ours, Ours], filtered)?;
+        let hiding = filter("10.0.0.100");
+        let filtered = Setup {
+            sections: &hiding,
+            ..setup(Mode::Ftfw)
+        };
+        let network = Network::with([Ours, Ours], filtered)?;
+        ftp::serve(&network.server)?;
+        let _session = Session::open(&network.client, network.service(21), Opens::Server)?;
+        network.a.wait_for_kernel(1)?;
+        // Something that comes behind it in any case.
+        network.a.daemon.client("-R")?;
+        assert!(network.a.listed("-i expect")?.is_empty(), "{place}");
+        assert!(network.b.listed("-e expect")?.is_empty(), "{place}");
+    }
+    Ok(())
+}
+
 #[test]
 fn notrack() -> Result<()> {
     for daemons in [[Ours, Ours], [Ours, Stock], [Stock, Ours]] {
