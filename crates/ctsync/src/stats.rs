@@ -64,6 +64,8 @@ counters! {
     InjectDestroyed,
     /// Flows of the peer that could not be.
     InjectDestroyFailed,
+    /// Ends of flows that the peer told, but that have traffic here and are ours.
+    InjectDestroysIgnored,
     /// Bytes of ended flows ("traffic processed").
     TrafficBytes,
     /// Packets of ended flows.

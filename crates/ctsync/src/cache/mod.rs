@@ -11,6 +11,7 @@ pub(crate) mod expectation;
 pub(crate) mod expiry;
 pub(crate) mod external;
 mod extra;
+pub(crate) mod foreign;
 pub(crate) mod hash;
 pub(crate) mod internal;
 pub(crate) mod kept;

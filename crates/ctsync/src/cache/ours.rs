@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use flow::{EventKind, Expectation, Flow, Tuple, Zone};
 
+use super::entry::Entry;
 use super::expectation::Expected;
 use super::hash::HashKey;
 use super::internal::{Internal, Merged};
@@ -25,7 +26,7 @@ use crate::convert::Presence;
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
-use crate::wire::Flags;
+use crate::wire::{Flags, FlowMessage};
 
 /// An entry of the internal cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +161,12 @@ impl Ours {
             Name::Flow(slot) => self.flows.table.get(slot).map(|it| it.place),
             Name::Expectation(slot) => self.expectations.table.get(slot).map(|it| it.place),
         }
+    }
+
+    /// Whether the flow that a message of the peer tells of is one of ours.
+    pub(crate) fn has_flow(&self, message: &FlowMessage<'_>) -> bool {
+        let slot = self.flows.table.find(&Entry::key_of_message(message));
+        slot.is_some_and(|slot| self.is_live(Name::Flow(slot)))
     }
 
     /// Whether an entry is in the kernel.

@@ -80,7 +80,7 @@ impl Mode {
                 resend_queue_len_max,
                 ack_window,
             } => Self::Ftfw(Ftfw::new(first, resend_queue_len_max, ack_window)),
-            ModeConfig::Notrack => Self::Notrack(Notrack::new(first, config.internal_cache)),
+            ModeConfig::Notrack => Self::Notrack(Notrack::new(first, config)),
             ModeConfig::Alarm { refresh_time, .. } => {
                 Self::Alarm(Alarm::new(first, refresh_time, config.random_seed, now))
             }
@@ -255,8 +255,10 @@ impl Mode {
                 if it.repair.due().is_some_and(|at| at <= now) {
                     let lost = it.repair.on_asked(now);
                     scene.notices.push(Notice::MessagesLost(lost));
-                    scene.notices.push(Notice::ResyncRequested);
-                    it.outbox.say(Control::Resync, scene.stats);
+                    if it.asks {
+                        scene.notices.push(Notice::ResyncRequested);
+                        it.outbox.say(Control::Resync, scene.stats);
+                    }
                 }
             }
             Self::Alarm(_) => {}

@@ -1,8 +1,8 @@
 //! What the kernel says: events, and the entries of its table when that is read.
 //!
 //! The kernel also reports what we did ourselves. A commit and a flush change the cache and are not
-//! sent; injected flows are the peer's, and what we had of them is forgotten. Without an internal cache an event is a
-//! message at once, and so is each entry of a table that is read.
+//! sent; injected flows are the peer's, and what we had of them is forgotten. Without an internal
+//! cache an event is a message at once, and so is each entry of a table that is read.
 
 use flow::{Event, EventKind, Flow, Object, Origin, Zone};
 
@@ -12,6 +12,7 @@ use super::timers::Full;
 use crate::cache::Slot;
 use crate::cache::entry::Entry;
 use crate::cache::internal::Merged;
+use crate::cache::key::Key;
 use crate::cache::ours::Name;
 use crate::config::InternalCache;
 use crate::input::{DumpReason, Tables};
@@ -21,7 +22,7 @@ impl Node {
     /// Something has changed in the kernel.
     pub(super) fn on_event(&mut self, event: &Event<'_>) {
         let announced = match event.origin {
-            Origin::Inject => return self.on_injected(&event.object),
+            Origin::Inject => return self.on_injected(event),
             Origin::Commit | Origin::Flush => false,
             Origin::Traffic | Origin::Other(_) | Origin::Resync => true,
         };
@@ -34,8 +35,20 @@ impl Node {
     }
 
     /// What is injected is the peer's from then on, whosever it was before.
-    fn on_injected(&mut self, object: &Object<'_>) {
-        if let (Object::Flow(flow), false) = (object, self.bypasses()) {
+    fn on_injected(&mut self, event: &Event<'_>) {
+        let Object::Flow(flow) = &event.object else {
+            return;
+        };
+        if let Some(foreign) = &mut self.foreign {
+            let key = Key::of_flow(flow);
+            match event.kind {
+                EventKind::New | EventKind::Update => foreign.insert(&key),
+                EventKind::Destroy => {
+                    foreign.remove(&key);
+                }
+            }
+        }
+        if !self.bypasses() {
             // Of whichever life, ours has ended.
             let anonymous = Flow {
                 id: None,
@@ -45,9 +58,18 @@ impl Node {
         }
     }
 
+    /// Whether a flow was the peer's until now. It is not any more, since it has traffic here or has
+    /// ended.
+    fn was_foreign(&mut self, flow: &Flow<'_>) -> bool {
+        let foreign = self.foreign.as_mut();
+        foreign.is_some_and(|foreign| foreign.remove(&Key::of_flow(flow)))
+    }
+
     fn on_flow_event(&mut self, kind: EventKind, flow: &Flow<'_>, announced: bool) {
+        let was_foreign = self.was_foreign(flow);
         if self.bypasses() {
-            if announced {
+            // That a flow of the peer has timed out here does not concern the peer.
+            if announced && !(was_foreign && kind == EventKind::Destroy) {
                 self.pass_event_on(kind, flow);
             }
             return;
@@ -139,6 +161,10 @@ impl Node {
     }
 
     fn on_flow_dumped(&mut self, flow: &Flow<'_>, announced: bool) {
+        let foreign = self.foreign.as_ref();
+        if foreign.is_some_and(|foreign| foreign.contains(&Key::of_flow(flow))) {
+            return;
+        }
         if self.bypasses() {
             self.pass_on(EventKind::New, flow);
             return;

@@ -22,6 +22,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::cache::expiry::Expiry;
+use crate::cache::foreign::Foreign;
 use crate::cache::ours::Ours;
 use crate::cache::theirs::Theirs;
 use crate::cache::{ExpectationsView, HashKey, View};
@@ -108,6 +109,8 @@ pub struct Node {
     next_op: OpId,
     commit: Option<Commit>,
     expiry: Option<Expiry>,
+    /// The flows of our kernel that are the peer's, where they are injected.
+    foreign: Option<Foreign>,
     injector: Option<Injectors>,
     bulk: Option<Bulk>,
     reading: Option<Reading>,
@@ -150,6 +153,10 @@ impl Node {
             expiry: match config.mode {
                 ModeConfig::Alarm { cache_timeout, .. } => Some(Expiry::new(cache_timeout, now)),
                 ModeConfig::Ftfw { .. } | ModeConfig::Notrack => None,
+            },
+            foreign: match config.external_cache {
+                ExternalCache::Keep => None,
+                ExternalCache::Inject => Some(Foreign::new(hash_key, len_max)),
             },
             injector: match config.external_cache {
                 ExternalCache::Keep => None,

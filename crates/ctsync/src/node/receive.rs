@@ -16,6 +16,7 @@ use crate::cache::table::Identity;
 use crate::mode::peers::Source;
 use crate::mode::{Scene, Signals, Verdict};
 use crate::output::Notice;
+use crate::stats::Counter;
 use crate::wire::{DropReason, ExpectMessage, FlowMessage, Kind, Message, split};
 
 impl Node {
@@ -106,6 +107,11 @@ impl Node {
     fn on_peer_flow(&mut self, kind: EventKind, flow: &FlowMessage<'_>) {
         self.note_flows();
         let (now, stats) = (self.now, &mut self.stats);
+        if self.injector.is_some() && kind == EventKind::Destroy && self.ours.has_flow(flow) {
+            // It has traffic here: what has ended there is what the peer had of it before.
+            stats.count(Counter::InjectDestroysIgnored);
+            return;
+        }
         let stored = match &mut self.injector {
             Some(injector) => injector.on_flow(kind, flow, now, stats),
             None => self.theirs.on_flow(kind, flow, now, stats),

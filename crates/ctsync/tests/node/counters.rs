@@ -43,6 +43,12 @@ fn provoke(counter: Counter) -> Node {
         Counter::InjectCreateFailed => injecting(New, Some(Refusal::Full)),
         Counter::InjectUpdated => injecting(Update, None),
         Counter::InjectUpdateFailed => injecting(Update, Some(Refusal::Full)),
+        Counter::InjectDestroysIgnored => {
+            let mut node = injecting(New, None);
+            node.handle(at(2), event(New, flow(1)));
+            deliver(&mut node, at(3), &told(Destroy, Flags::NONE, 2, &flow(1)));
+            node
+        }
         Counter::InjectDestroyed => injecting(Destroy, None),
         Counter::InjectDestroyFailed => injecting(Destroy, Some(Refusal::Other(1))),
         Counter::TrafficBytes | Counter::TrafficPackets => traffic(),

@@ -4,14 +4,24 @@ use crate::basics::{at, config, deliver, event, flow, started};
 use crate::common::{Op, Outcome, settle, spoken, told};
 use ctsync::wire::Flags;
 use ctsync::{
-    ClientId, Config, Counter, ExternalCache, Injection, Input, KernelOp, ModeConfig, Node, OpId,
-    Output, Refusal, Request, Tables,
+    ClientId, Config, Counter, ExternalCache, Injection, Input, InternalCache, KernelOp,
+    ModeConfig, Node, OpId, Output, Refusal, Request, Tables,
 };
 use flow::{Event, EventKind, Object, Origin, Status, Tuple};
 
 fn node() -> Node {
+    node_that(false)
+}
+
+/// A node that injects, and may or may not keep our flows.
+fn node_that(bypass: bool) -> Node {
     let config = Config {
         mode: ModeConfig::Notrack,
+        internal_cache: if bypass {
+            InternalCache::Bypass
+        } else {
+            InternalCache::Keep
+        },
         external_cache: ExternalCache::Inject,
         ..config()
     };
@@ -259,17 +269,70 @@ fn what_the_peer_takes_over_is_not_ours_any_more() {
     node.handle(at(2), event(EventKind::New, flow(4)));
     node.handle(at(2), event(EventKind::New, flow(5)));
     settle(&mut node, at(2));
-    node.handle(
-        at(3),
-        Input::Event(Event {
-            kind: EventKind::New,
-            origin: Origin::Inject,
-            object: Object::Flow(flow(4)),
-        }),
-    );
+    injected(&mut node, 3, EventKind::New, 4);
     assert_eq!(node.internal().len(), 1);
     node.handle(at(3), Input::Request(Request::SendBulk));
     assert_eq!(spoken(&settle(&mut node, at(3)).datagrams).1, 1);
+}
+
+fn injected(node: &mut Node, now: u64, kind: EventKind, number: u32) {
+    node.handle(
+        at(now),
+        Input::Event(Event {
+            kind,
+            origin: Origin::Inject,
+            object: Object::Flow(flow(number)),
+        }),
+    );
+}
+
+#[test]
+fn a_reading_does_not_take_the_peers_flows_for_ours() {
+    // Stock tells them back, and the peer replaces its own by them (compat: sync-26).
+    for bypass in [false, true] {
+        let mut node = node_that(bypass);
+        injected(&mut node, 1, EventKind::New, 1);
+        injected(&mut node, 1, EventKind::New, 2);
+        injected(&mut node, 1, EventKind::New, 3);
+        // One has traffic here since, one has ended.
+        node.handle(at(2), event(EventKind::Update, flow(2)));
+        injected(&mut node, 2, EventKind::Destroy, 3);
+        settle(&mut node, at(2));
+        let request = if bypass {
+            Request::SendBulk
+        } else {
+            Request::ResyncKernel(Tables::All)
+        };
+        node.handle(at(3), Input::Request(request));
+        settle(&mut node, at(3));
+        for number in 1..5 {
+            let object = Object::Flow(flow(number));
+            node.handle(at(3), Input::Dumped(object));
+        }
+        node.handle(at(3), Input::DumpDone { complete: true });
+        let told = spoken(&settle(&mut node, at(3)).datagrams).1;
+        let known = node.internal().len();
+        assert_eq!((told, known), if bypass { (3, 0) } else { (0, 3) });
+    }
+}
+
+#[test]
+fn a_timeout_here_does_not_end_the_peers_flow() {
+    for bypass in [false, true] {
+        let mut node = node_that(bypass);
+        injected(&mut node, 1, EventKind::New, 1);
+        node.handle(at(2), event(EventKind::Destroy, flow(1)));
+        assert!(settle(&mut node, at(2)).datagrams.is_empty());
+    }
+}
+
+#[test]
+fn a_timeout_there_does_not_end_our_flow() {
+    let mut node = node();
+    node.handle(at(1), event(EventKind::Update, flow(1)));
+    settle(&mut node, at(1));
+    assert!(tell(&mut node, 1, EventKind::Destroy, &[]).ops.is_empty());
+    assert_eq!(node.internal().len(), 1);
 }
 
 #[test]

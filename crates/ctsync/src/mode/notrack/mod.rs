@@ -15,7 +15,7 @@ use super::outbox::{Building, Outbox, Packed};
 use super::peers::{Peers, Source};
 use super::{Scene, Verdict};
 use crate::cache::ours::Ours;
-use crate::config::InternalCache;
+use crate::config::{Config, ExternalCache, InternalCache};
 use crate::queue::Item;
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
@@ -30,16 +30,21 @@ use tracker::{Step, Tracker};
 pub(crate) struct Notrack {
     pub(crate) outbox: Outbox,
     pub(crate) repair: Repair,
+    /// Everything is asked for after a loss. Where neither node keeps anything, the answer would be
+    /// the kernel's whole table, with our own flows in it, if the peer is stock.
+    pub(crate) asks: bool,
     bypass: Option<Bypass>,
     trackers: Peers<Tracker>,
 }
 
 impl Notrack {
-    pub(crate) fn new(first: Seq, internal_cache: InternalCache) -> Self {
+    pub(crate) fn new(first: Seq, config: &Config) -> Self {
+        let (internal, external) = (config.internal_cache, config.external_cache);
         Self {
             outbox: Outbox::new(first),
             repair: Repair::default(),
-            bypass: match internal_cache {
+            asks: internal == InternalCache::Keep || external == ExternalCache::Keep,
+            bypass: match internal {
                 InternalCache::Keep => None,
                 InternalCache::Bypass => Some(Bypass::default()),
             },
