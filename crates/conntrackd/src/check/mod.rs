@@ -19,8 +19,8 @@ use std::net::IpAddr;
 use flow::{Addrs, Flow, L4, Ports, Tuple};
 
 use crate::config::{
-    Alarm, Config, EventDelivery, ExternalCache, Ftfw, General, Links, Mode, MulticastLink,
-    Notrack, Operation, SocketOptions, Stats, Sync, UnicastLink,
+    Alarm, Config, EventDelivery, ExternalCache, Ftfw, General, InternalCache, Links, Mode,
+    MulticastLink, Notrack, Operation, SocketOptions, Stats, Sync, UnicastLink,
 };
 use crate::log::{Level, Log};
 
@@ -167,6 +167,7 @@ impl Check<'_> {
     }
 
     fn mode(&mut self, mode: &Mode) {
+        let mut bypasses = false;
         let external_cache = match mode {
             Mode::Ftfw(Ftfw {
                 ack_window,
@@ -179,7 +180,14 @@ impl Check<'_> {
                 self.add_if(is_large, Pitfall::AckWindowLarge { window, queue });
                 *external_cache
             }
-            Mode::Notrack(Notrack { external_cache, .. }) => *external_cache,
+            Mode::Notrack(Notrack {
+                external_cache,
+                internal_cache,
+                ..
+            }) => {
+                bypasses = *internal_cache == InternalCache::Bypass;
+                *external_cache
+            }
             Mode::Alarm(Alarm {
                 refresh_time,
                 cache_timeout,
@@ -194,6 +202,12 @@ impl Check<'_> {
         if let (ExternalCache::Inject, Some(table)) = (external_cache, self.machine.setting(MAX)) {
             let is_low = table < u64::from(limit) * 2;
             self.add_if(is_low, Pitfall::InjectionNeedsRoom { limit, table });
+        }
+        if external_cache == ExternalCache::Inject {
+            let polls = self.config.general.poll.is_some();
+            for (is_so, keyword) in [(polls, "PollSecs"), (bypasses, "DisableInternalCache")] {
+                self.add_if(is_so, Pitfall::InjectionIsReadBack { keyword });
+            }
         }
     }
 

@@ -54,6 +54,9 @@ pub enum Pitfall {
         limit: u32,
         table: u64,
     },
+    InjectionIsReadBack {
+        keyword: &'static str,
+    },
     CacheTimeoutShort {
         cache: u64,
         refresh: u64,
@@ -172,6 +175,12 @@ impl fmt::Display for Pitfall {
                 "without an external cache the kernel's table holds the peer's flows as well, but has \
                  room for {table} ({MAX}) where HashLimit lets each side have {limit}; set {MAX} to {}",
                 u64::from(*limit) * 2
+            ),
+            Self::InjectionIsReadBack { keyword } => write!(
+                f,
+                "without an external cache the kernel's table holds the peer's flows, and with \
+                 {keyword} they are read there and told to the peer as ours, who may lose live \
+                 ones; remove DisableExternalCache or {keyword}"
             ),
             Self::CacheTimeoutShort { cache, refresh } => write!(
                 f,

@@ -224,6 +224,36 @@ fn pitfalls_of_a_mode() {
 }
 
 #[test]
+fn what_is_injected_may_be_read_back() {
+    let injects = |more: &str, general: &str| {
+        let sync = SYNC.replace(
+            "Mode FTFW { }",
+            "Mode NOTRACK { DisableExternalCache on MORE }",
+        );
+        let general = format!("General {{ HashLimit 1048576 {general} }}");
+        let change = |machine: &mut Machine| {
+            machine.settings.insert(MAX, 2_097_152);
+        };
+        found(&[&sync.replace("MORE", more), GENERAL, &general], change)
+    };
+    let limit = "HashLimit 2097152";
+    let low = |found: Vec<String>| -> Vec<String> {
+        let about = |text: &String| text.contains("told to the peer as ours");
+        found.into_iter().filter(about).collect()
+    };
+    assert_eq!(low(injects("", limit)), [""; 0]);
+    let [polling] = low(injects("", "PollSecs 5")).try_into().unwrap();
+    assert!(polling.contains("with PollSecs they are read"), "{polling}");
+    let [bypass] = low(injects("DisableInternalCache on", ""))
+        .try_into()
+        .unwrap();
+    assert!(
+        bypass.contains("with DisableInternalCache they"),
+        "{bypass}"
+    );
+}
+
+#[test]
 fn pitfalls_of_statistics() {
     check(&["Stats { }", GENERAL], |_| {}, "written nowhere");
     let stats = "Stats { LogFile on }";
