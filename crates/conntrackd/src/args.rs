@@ -3,7 +3,8 @@
 //! Stock's rules: words are read from left to right, options have one letter and are not bundled,
 //! and of several client actions the last one counts. The optional word behind an option may be
 //! cut to any prefix of what it stands for, and the first match in the table wins. Unlike stock
-//! only `-` and one letter is an option (compat: ctl-1), and `--check` (compat: ctl-8).
+//! only `-` and one letter is an option (compat: ctl-1), besides `--check` (compat:
+//! ctl-8) and `--strict` (compat: ctl-9).
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -37,6 +38,8 @@ pub struct Args {
     pub command: Command,
     /// The configuration file (`-C`).
     pub config: PathBuf,
+    /// Whether the client wants to know how its request has ended (`--strict`).
+    pub strict: bool,
     /// Whether an old word was used: `-s multicast`.
     pub said_multicast: bool,
 }
@@ -81,8 +84,9 @@ impl fmt::Display for ArgsError {
 
 impl std::error::Error for ArgsError {}
 
-/// The one long option.
+/// The long options.
 const CHECK: &str = "--check";
+const STRICT: &str = "--strict";
 
 /// Understands the words behind the program's name.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsError> {
@@ -90,6 +94,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
     let mut args = Args {
         command: Command::Console,
         config: DEFAULT_PATH.into(),
+        strict: false,
         said_multicast: false,
     };
     while let Some(word) = words.next() {
@@ -98,6 +103,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
                 return Err(ArgsError::InvalidParameters);
             }
             args.command = Command::Check;
+            continue;
+        }
+        if word == STRICT {
+            args.strict = true;
             continue;
         }
         let Some(letter) = letter(&word) else {
@@ -125,6 +134,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
             return Err(ArgsError::InvalidParameters);
         }
         args.command = Command::Client(request);
+    }
+    if args.strict && !matches!(args.command, Command::Client(_)) {
+        return Err(ArgsError::InvalidParameters);
     }
     Ok(args)
 }
@@ -281,6 +293,7 @@ Client mode commands:
   -B, send the internal cache to the other nodes
   -x, show the cache as XML (behind -i or -e)
   -t, empty the kernel table later (see PurgeTimeout)
+  --strict, exit with 1 also if the daemon has not done what was asked
 
 ";
 
@@ -391,6 +404,15 @@ mod tests {
     }
 
     #[test]
+    fn a_client_may_be_strict() {
+        for line in ["--strict -c", "-c --strict"] {
+            assert!(run(line).unwrap().strict, "{line}");
+            check(line, 46);
+        }
+        assert!(!run("-c").unwrap().strict);
+    }
+
+    #[test]
     fn a_check_runs_nothing() {
         for line in ["--check", "--check -C /x", "-C /x --check"] {
             assert_eq!(run(line).unwrap().command, Command::Check, "{line}");
@@ -423,6 +445,9 @@ mod tests {
             "-d --check",
             "--check -k",
             "-s --check",
+            "--strict",
+            "--strict -d",
+            "--check --strict",
         ] {
             check_error(line, "Invalid parameters", true);
         }

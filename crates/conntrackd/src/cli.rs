@@ -99,7 +99,13 @@ fn run_client(args: &Args, request: Request, log: &mut Log, out: &mut impl Write
     let Some((general, _)) = read(&args.config, config::parse_general, log) else {
         return 1;
     };
-    match client::request(general.unix_path.as_deref(), request, out) {
+    let path = general.unix_path.as_deref();
+    let done = if args.strict {
+        client::request_strictly(path, request, out)
+    } else {
+        client::request(path, request, out)
+    };
+    match done {
         Ok(()) => 0,
         // Whoever reads our output has seen enough.
         Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ctsync::Instant;
 
-use super::protocol::{REQUEST_LEN, Request};
+use super::protocol::{DONE, END, REQUEST_LEN, Request};
 
 /// How long a client may take to send its four bytes.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
@@ -73,6 +73,8 @@ enum Phase<J> {
         job: Option<J>,
         buffer: Vec<u8>,
         sent: usize,
+        /// What comes behind everything.
+        end: Vec<u8>,
     },
 }
 
@@ -81,6 +83,8 @@ enum Phase<J> {
 pub struct Connection<S, J> {
     stream: S,
     phase: Phase<J>,
+    /// It wants to know how its request has ended.
+    is_strict: bool,
     /// When it last did something; `None` while the daemon works for it.
     idle_since: Option<Instant>,
 }
@@ -94,16 +98,36 @@ impl<S: Read + Write, J> Connection<S, J> {
                 bytes: [0; REQUEST_LEN],
                 len: 0,
             },
+            is_strict: false,
             idle_since: Some(now),
         }
     }
 
     /// Begins the reply: `text` first, then what `job` produces.
     pub fn reply(&mut self, text: Vec<u8>, job: Option<J>, now: Instant) {
+        self.begin(text, job, DONE, now);
+    }
+
+    /// Begins the reply to a request that was not done, for this reason: nothing, unless the
+    /// client wants to know.
+    pub fn refuse(&mut self, reason: &str, now: Instant) {
+        self.begin(Vec::new(), None, reason, now);
+    }
+
+    fn begin(&mut self, mut buffer: Vec<u8>, job: Option<J>, outcome: &str, now: Instant) {
+        let mut end = Vec::new();
+        if self.is_strict {
+            end.push(END);
+            end.extend_from_slice(outcome.as_bytes());
+        }
+        if job.is_none() {
+            buffer.append(&mut end);
+        }
         self.phase = Phase::Reply {
             job,
-            buffer: text,
+            buffer,
             sent: 0,
+            end,
         };
         self.idle_since = Some(now);
     }
@@ -118,13 +142,19 @@ impl<S: Read + Write, J> Connection<S, J> {
         match &mut self.phase {
             Phase::Request { .. } => self.read_request(),
             Phase::Waiting => Step::Idle,
-            Phase::Reply { job, buffer, sent } => {
+            Phase::Reply {
+                job,
+                buffer,
+                sent,
+                end,
+            } => {
                 if *sent == buffer.len() {
                     buffer.clear();
                     *sent = 0;
                     let progress = job.as_mut().map(|job| produce(job, buffer));
                     if progress != Some(Progress::More) {
                         *job = None;
+                        buffer.append(end);
                     }
                 }
                 self.write_reply(now)
@@ -172,16 +202,20 @@ impl<S: Read + Write, J> Connection<S, J> {
             }
         }
         let code = *bytes;
-        let Some(request) = Request::decode(code) else {
+        let Some((request, is_strict)) = Request::decode_telling(code) else {
             return Step::Closed(Closed::Unknown(i32::from_ne_bytes(code)));
         };
+        self.is_strict = is_strict;
         self.phase = Phase::Waiting;
         self.idle_since = None;
         Step::Request(request)
     }
 
     fn write_reply(&mut self, now: Instant) -> Step {
-        let Phase::Reply { job, buffer, sent } = &mut self.phase else {
+        let Phase::Reply {
+            job, buffer, sent, ..
+        } = &mut self.phase
+        else {
             return Step::Idle;
         };
         loop {

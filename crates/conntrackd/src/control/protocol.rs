@@ -3,9 +3,21 @@
 //! A request is one 32-bit number in the byte order of the machine; the reply is plain text that
 //! ends when the daemon closes the connection. The numbers are stock's, so that either client
 //! works with either daemon.
+//!
+//! With [`TELL`] added the reply ends with a zero byte and how the request has ended: `ok`, or why
+//! it was not done (compat: ctl-9). Stock's daemon knows no such number and closes the connection.
 
 /// Bytes of a request.
 pub const REQUEST_LEN: usize = 4;
+
+/// Added to the number of a request whose end is to be told.
+pub const TELL: i32 = 0x100;
+
+/// What stands between a reply and how the request has ended. No reply has such a byte.
+pub const END: u8 = 0;
+
+/// The end of a request that was done.
+pub const DONE: &str = "ok";
 
 /// Flows, expectations, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,6 +172,16 @@ pub const REQUESTS: [(i32, Request); 34] = [
 ];
 
 impl Request {
+    /// The request of four bytes, and whether its end is to be told; `None` for a number that
+    /// stands for none.
+    pub fn decode_telling(bytes: [u8; REQUEST_LEN]) -> Option<(Self, bool)> {
+        let code = i32::from_ne_bytes(bytes);
+        match Self::decode(bytes) {
+            Some(request) => Some((request, false)),
+            None => Some((Self::decode((code ^ TELL).to_ne_bytes())?, true)),
+        }
+    }
+
     /// The request of four bytes; `None` for a number that stands for none.
     pub fn decode(bytes: [u8; REQUEST_LEN]) -> Option<Self> {
         let code = i32::from_ne_bytes(bytes);
@@ -188,6 +210,19 @@ mod tests {
         for (code, request) in REQUESTS {
             assert_eq!(request.encode(), Some(code.to_ne_bytes()), "{request:?}");
             assert_eq!(Request::decode(code.to_ne_bytes()), Some(request));
+        }
+    }
+
+    #[test]
+    fn every_request_can_be_asked_for_its_end() {
+        for (code, request) in REQUESTS {
+            let telling = (code + TELL).to_ne_bytes();
+            assert_eq!(Request::decode_telling(telling), Some((request, true)));
+            let plain = code.to_ne_bytes();
+            assert_eq!(Request::decode_telling(plain), Some((request, false)));
+        }
+        for code in [-1, 2, 15, TELL + 2, TELL + 49, 2 * TELL, i32::MIN, i32::MAX] {
+            assert_eq!(Request::decode_telling(code.to_ne_bytes()), None, "{code}");
         }
     }
 

@@ -112,6 +112,17 @@ impl<J> Server<J> {
         now: Instant,
         poller: &mut Poller,
     ) {
+        self.answer(client, poller, |connection| {
+            connection.reply(text, job, now);
+        });
+    }
+
+    fn answer(
+        &mut self,
+        client: ClientId,
+        poller: &mut Poller,
+        begin: impl FnOnce(&mut Connection<UnixStream, J>),
+    ) {
         let token = self.token(client);
         let Some(connection) = self.clients.get_mut(&client.0) else {
             return;
@@ -119,11 +130,18 @@ impl<J> Server<J> {
         if !connection.is_waiting() {
             return;
         }
-        connection.reply(text, job, now);
+        begin(connection);
         let added = poller.add(connection.stream(), token, Interest::Write);
         if added.is_err() {
             self.drop_client(client.0, poller);
         }
+    }
+
+    /// Ends the connection of a waiting client whose request was not done, for this reason.
+    pub fn refuse(&mut self, client: ClientId, reason: &str, now: Instant, poller: &mut Poller) {
+        self.answer(client, poller, |connection| {
+            connection.refuse(reason, now);
+        });
     }
 
     /// Ends a connection without a (further) reply.

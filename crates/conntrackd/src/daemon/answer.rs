@@ -29,6 +29,12 @@ const ENTRIES_PER_STEP: u32 = 64;
 /// Elements of the resend queue in one piece.
 const ELEMENTS_PER_PIECE: usize = 2048;
 
+/// Why a request was not done: there is no such cache or table here.
+const NOT_REPLICATED: &str = "nothing of the kind is replicated";
+
+/// Why a request was not done: it waits for nobody.
+const COMMITTING: &str = "a commit is in progress";
+
 /// A listing under way.
 #[derive(Debug)]
 pub enum Job {
@@ -199,7 +205,7 @@ impl Daemon {
                 if !self.has(table) =>
             {
                 // Nothing to say where nothing is replicated: stock closes the connection then.
-                self.reply(client, Vec::new(), None, now);
+                self.refuse(client, NOT_REPLICATED, now);
             }
             Request::Dump(Cache::Internal, Table::Flows | Table::Both, _) if self.bypasses() => {
                 self.list_kernel(client, now);
@@ -263,7 +269,7 @@ impl Daemon {
     fn resync_kernel(&mut self, client: ClientId, table: Table, now: Instant) {
         if self.bypasses() {
             self.report(Report::ReadingUnsupported);
-            self.reply(client, Vec::new(), None, now);
+            self.refuse(client, "there is no internal cache", now);
             return;
         }
         if table != Table::Expectations {
@@ -286,7 +292,7 @@ impl Daemon {
         wait: fn(&mut Waiting) -> Option<&mut Vec<ClientId>>,
     ) {
         let Some(Replication { node, .. }) = self.work.replication_mut() else {
-            self.reply(client, Vec::new(), None, now);
+            self.refuse(client, NOT_REPLICATED, now);
             return;
         };
         node.handle(now, Input::Request(request));
@@ -299,7 +305,7 @@ impl Daemon {
     /// flush want it done first. A purge has nobody who waits, and is called off by a commit.
     fn commit(&mut self, client: ClientId, tables: Tables, now: Instant) {
         let Some(replication) = self.work.replication_mut() else {
-            self.reply(client, Vec::new(), None, now);
+            self.refuse(client, NOT_REPLICATED, now);
             return;
         };
         if replication.kernel.is_flushing() {
@@ -327,19 +333,42 @@ impl Daemon {
     }
 
     fn ask_and_close(&mut self, client: ClientId, request: core::Request, now: Instant) {
-        if let Some(Replication { node, .. }) = self.work.replication_mut() {
-            node.handle(now, Input::Request(request));
+        let is_committing = self.waiting.committer.is_some();
+        let Some(Replication { node, keeping, .. }) = self.work.replication_mut() else {
+            self.refuse(client, NOT_REPLICATED, now);
+            return;
+        };
+        node.handle(now, Input::Request(request));
+        let refusal = match request {
+            core::Request::FlushExternal | core::Request::FlushCaches if is_committing => {
+                Some(COMMITTING)
+            }
+            core::Request::SendBulk | core::Request::RequestBulk if keeping.life.is_some() => {
+                Some("mode ALARM sends everything by itself")
+            }
+            _ => None,
+        };
+        match refusal {
+            Some(reason) => self.refuse(client, reason, now),
+            None => self.reply(client, Vec::new(), None, now),
         }
-        self.reply(client, Vec::new(), None, now);
     }
 
     /// Closes the connections of clients whose work has ended.
     pub(super) fn answer_those_who_waited(&mut self, now: Instant) {
         for (client, report) in std::mem::take(&mut self.waiting.commits) {
-            if self.waiting.committer.take_if(|it| *it == client).is_some() {
-                self.report_commit(&report);
+            if self.waiting.committer.take_if(|it| *it == client).is_none() {
+                self.refuse(client, COMMITTING, now);
+                continue;
             }
-            self.reply(client, Vec::new(), None, now);
+            self.report_commit(&report);
+            match report.flows.failed + report.expectations.failed {
+                0 => self.reply(client, Vec::new(), None, now),
+                failed => {
+                    let reason = format!("{failed} entries can't be committed");
+                    self.refuse(client, &reason, now);
+                }
+            }
         }
         let mut done = Vec::new();
         if !self.work.kernel().is_some_and(Kernel::is_flushing) {

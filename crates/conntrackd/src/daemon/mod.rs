@@ -189,6 +189,13 @@ impl Daemon {
         }
     }
 
+    /// Ends the connection of a client whose request was not done, for this reason.
+    fn refuse(&mut self, client: ClientId, reason: &str, now: Instant) {
+        if let Some(control) = &mut self.control {
+            control.refuse(client, reason, now, &mut self.poller);
+        }
+    }
+
     fn report(&mut self, report: Report) {
         self.reports.push(report);
     }

@@ -18,6 +18,7 @@ mod process;
 mod refusal;
 mod replication;
 mod stats_mode;
+mod strict;
 
 use std::fs;
 use std::io::ErrorKind;

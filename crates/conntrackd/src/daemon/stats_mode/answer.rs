@@ -61,7 +61,9 @@ impl Daemon {
             | Request::FlushCaches(Caches::External)
             | Request::SendBulk
             | Request::RequestBulk
-            | Request::SchedulePurge => self.reply(client, Vec::new(), None, now),
+            | Request::SchedulePurge => {
+                self.refuse(client, "statistics mode does no such thing", now);
+            }
         }
     }
 }
