@@ -35,11 +35,17 @@ pub struct Batch<I> {
     socket: Socket,
     sequence: Sequence,
     buffer: Box<[u8]>,
-    /// The encoded run, numbered from 0 on until it is sent.
-    run: Vec<u8>,
-    items: Vec<Item<I>>,
+    run: Run<I>,
     /// Failures of the run that is being flushed, by index.
     failures: Vec<(usize, SystemError)>,
+}
+
+/// Changes that go to the kernel together. Another thread may collect them than sends them.
+#[derive(Debug)]
+pub struct Run<I> {
+    /// The encoded requests, numbered from 0 on until they are sent.
+    bytes: Vec<u8>,
+    items: Vec<Item<I>>,
 }
 
 #[derive(Debug)]
@@ -48,6 +54,55 @@ struct Item<I> {
     operation: &'static str,
     /// Where its message starts in the run.
     start: usize,
+}
+
+impl<I> Default for Run<I> {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+}
+
+impl<I> Run<I> {
+    /// An empty run with room for a full one.
+    pub fn new() -> Self {
+        Self {
+            bytes: Vec::with_capacity(RUN_BYTES_MAX),
+            items: Vec::with_capacity(RUN_MAX),
+        }
+    }
+
+    /// Adds a change. One that cannot be expressed is refused, and the run is as before.
+    ///
+    /// This panics when the run is full.
+    pub fn push(&mut self, request: &Request<'_, '_>, id: I) -> Result<()> {
+        assert!(!self.is_full(), "a full run has to be flushed first");
+        let start = self.bytes.len();
+        request.encode(&mut Builder::new(&mut self.bytes), Call::quiet(0))?;
+        self.items.push(Item {
+            id,
+            operation: request.operation(),
+            start,
+        });
+        Ok(())
+    }
+
+    /// Whether nothing more can be added.
+    pub fn is_full(&self) -> bool {
+        self.items.len() >= RUN_MAX || self.bytes.len() >= RUN_BYTES_MAX
+    }
+
+    /// Number of changes.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no change.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
 }
 
 impl<I> Batch<I> {
@@ -59,8 +114,7 @@ impl<I> Batch<I> {
             socket,
             sequence: Sequence::starting_at(1),
             buffer: vec![0; RECEIVE_LEN].into_boxed_slice(),
-            run: Vec::with_capacity(RUN_BYTES_MAX),
-            items: Vec::with_capacity(RUN_MAX),
+            run: Run::new(),
             failures: Vec::new(),
         })
     }
@@ -69,15 +123,7 @@ impl<I> Batch<I> {
     ///
     /// Flush a full run before adding to it; this panics otherwise.
     pub fn push(&mut self, request: &Request<'_, '_>, id: I) -> Result<()> {
-        assert!(!self.is_full(), "a full run has to be flushed first");
-        let start = self.run.len();
-        request.encode(&mut Builder::new(&mut self.run), Call::quiet(0))?;
-        self.items.push(Item {
-            id,
-            operation: request.operation(),
-            start,
-        });
-        Ok(())
+        self.run.push(request, id)
     }
 
     /// Makes the changes of the run and hands the outcome of each to `sink`, in the order in which
@@ -86,11 +132,22 @@ impl<I> Batch<I> {
     /// A change of which the kernel said nothing, for want of memory, has the errno `ENOBUFS`:
     /// it may have been made or not. When the run cannot be sent at all, that is the outcome of
     /// each of its changes.
-    pub fn flush(&mut self, mut sink: impl FnMut(I, std::result::Result<(), SystemError>)) {
+    pub fn flush(&mut self, sink: impl FnMut(I, std::result::Result<(), SystemError>)) {
+        let mut run = std::mem::take(&mut self.run);
+        self.send(&mut run, sink);
+        self.run = run;
+    }
+
+    /// The same with a run that was collected elsewhere, which is empty afterwards.
+    pub fn send(
+        &mut self,
+        run: &mut Run<I>,
+        mut sink: impl FnMut(I, std::result::Result<(), SystemError>),
+    ) {
         self.failures.clear();
-        let heard = self.exchange();
+        let heard = self.exchange(run);
         let mut failures = self.failures.drain(..).peekable();
-        for (index, item) in self.items.drain(..).enumerate() {
+        for (index, item) in run.items.drain(..).enumerate() {
             let failure = failures.next_if(|(failed, _)| *failed == index);
             let outcome = match (failure, &heard) {
                 (Some((_, error)), _) => Err(error),
@@ -99,26 +156,27 @@ impl<I> Batch<I> {
             };
             sink(item.id, outcome);
         }
-        self.run.clear();
+        run.bytes.clear();
     }
 
     /// Sends the run and reads its answers; the errno when not all of them were heard.
-    fn exchange(&mut self) -> std::result::Result<(), Errno> {
-        let Some(last) = self.items.last() else {
+    fn exchange(&mut self, run: &mut Run<I>) -> std::result::Result<(), Errno> {
+        let Run { bytes, items } = run;
+        let Some(last) = items.last() else {
             return Ok(());
         };
-        let count = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let first = self.sequence.take(count);
-        ask_for_acknowledgement(&mut self.run, last.start);
-        for (number, item) in (first..).zip(&self.items) {
-            set_sequence(&mut self.run, item.start, number);
+        ask_for_acknowledgement(bytes, last.start);
+        for (number, item) in (first..).zip(&*items) {
+            set_sequence(bytes, item.start, number);
         }
-        self.socket.send(&self.run).map_err(|error| error.errno)?;
-        self.hear(Pending::run(first, count))
+        self.socket.send(bytes).map_err(|error| error.errno)?;
+        self.hear(Pending::run(first, count), items)
     }
 
     /// Reads answers until the last request of the run has been answered.
-    fn hear(&mut self, mut pending: Pending) -> std::result::Result<(), Errno> {
+    fn hear(&mut self, mut pending: Pending, items: &[Item<I>]) -> std::result::Result<(), Errno> {
         let mut is_complete = true;
         while !pending.is_finished() {
             match self
@@ -127,7 +185,7 @@ impl<I> Batch<I> {
                 .map_err(|error| error.errno)?
             {
                 Received::Datagram(datagram) => {
-                    is_complete &= note(datagram, &mut pending, &self.items, &mut self.failures);
+                    is_complete &= note(datagram, &mut pending, items, &mut self.failures);
                 }
                 // Dropped for want of memory; what was kept is read all the same.
                 Received::Overrun | Received::Truncated(_) => is_complete = false,
@@ -153,17 +211,17 @@ impl<I> Batch<I> {
 
     /// Whether the run has to be flushed before more is added.
     pub fn is_full(&self) -> bool {
-        self.items.len() >= RUN_MAX || self.run.len() >= RUN_BYTES_MAX
+        self.run.is_full()
     }
 
     /// Changes that wait for the next flush.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.run.len()
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.run.is_empty()
     }
 
     /// The port id: the origin of what is changed through this connection.

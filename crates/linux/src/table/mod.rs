@@ -25,7 +25,7 @@ use nfnetlink::{EncodeError, Malformed, ObjectMessage, Subsystem};
 use crate::error::{Errno, SystemError};
 use crate::netlink::{self, Groups, RECEIVE_LEN, Received, Socket};
 
-pub use batch::Batch;
+pub use batch::{Batch, Run};
 pub use dump::{Dump, FilteredDump, Progress, Query};
 pub use error::Error;
 pub use events::{Events, Filtering, Growth, Notice, Watch};

@@ -10,7 +10,7 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use linux::table::{Batch, Error};
+use linux::table::{Batch, Error, Run};
 use linux::{Errno, SystemError};
 
 use super::{Console, Done, Failure, create, delete, flush, update};
@@ -51,12 +51,14 @@ pub fn run(
     let result = thread::scope(|scope| {
         scope.spawn(move || read(chunks, path, environment, &taker));
         // Dropped at the end, which ends the reader.
-        for jobs in lines {
-            let Jobs { jobs, last_line } = jobs?;
-            for (number, job) in jobs {
-                loading.line(number, &job, console)?;
+        for steps in lines {
+            let Steps { steps, last_line } = steps?;
+            for step in steps {
+                loading.step(step, console)?;
             }
-            console.progress(last_line, total);
+            if last_line > 0 {
+                console.progress(last_line, total);
+            }
         }
         loading.finish()
     });
@@ -64,45 +66,119 @@ pub fn run(
     result.map(|()| Done::SILENT)
 }
 
-/// Lines that were understood, with their numbers.
-struct Jobs {
-    jobs: Vec<(u64, Job)>,
+/// What is to be done, in this order.
+enum Step {
+    /// Make these flows.
+    Run(Run<Item>),
+    /// Do what the line of this number asks for.
+    Job(u64, Box<Job>),
+    /// A line that was understood and cannot be asked of the kernel.
+    Refused(u64, Failure),
+}
+
+/// What the lines of a chunk ask for.
+struct Steps {
+    steps: Vec<Step>,
     /// The number of the last line, also of one that asks for nothing.
     last_line: u64,
 }
 
-/// Reads the lines of a text that was checked and hands them on, as long as somebody takes them.
+/// Reads the lines of a text that was checked and hands on what they ask for, as long as somebody
+/// takes it.
 fn read(
     mut chunks: Chunks<'_>,
     path: &str,
     environment: &Environment<'_>,
-    taker: &SyncSender<Result<Jobs, Failure>>,
+    taker: &SyncSender<Result<Steps, Failure>>,
 ) {
+    let mut reading = Reading {
+        run: Run::new(),
+        steps: Vec::new(),
+    };
     loop {
-        let jobs = match chunks.next_chunk() {
-            Ok(Some(chunk)) => jobs(&chunk, environment),
-            Ok(None) => return,
-            Err(_) => Err(Failure::Open(path.into())),
+        let (steps, is_last) = match chunks.next_chunk() {
+            Ok(Some(chunk)) => (reading.chunk(&chunk, environment), false),
+            Ok(None) => (Ok(reading.rest()), true),
+            Err(_) => (Err(Failure::Open(path.into())), true),
         };
-        let is_last = jobs.is_err();
-        if taker.send(jobs).is_err() || is_last {
+        let is_last = is_last || steps.is_err();
+        if taker.send(steps).is_err() || is_last {
             return;
         }
     }
 }
 
-fn jobs(chunk: &Chunk, environment: &Environment<'_>) -> Result<Jobs, Failure> {
-    let mut jobs = Vec::with_capacity(512);
-    let mut last_line = chunk.first_line;
-    let mut lines = Lines::starting_at(chunk.first_line, &*chunk.text);
-    while let Ok(Some((number, line))) = lines.next_line() {
-        // What it warns of was said when it was checked.
-        let line = Line::parse(&line, environment, &mut Vec::new());
-        let line = line.map_err(|error| Failure::Line(number, error))?;
-        jobs.extend(line.map(|line| (number, line.job)));
-        last_line = number;
+/// Lines on their way to the kernel.
+struct Reading {
+    /// New flows of which the run is not full yet.
+    run: Run<Item>,
+    steps: Vec<Step>,
+}
+
+impl Reading {
+    fn chunk(&mut self, chunk: &Chunk, environment: &Environment<'_>) -> Result<Steps, Failure> {
+        let mut last_line = chunk.first_line;
+        let mut lines = Lines::starting_at(chunk.first_line, &*chunk.text);
+        while let Ok(Some((number, line))) = lines.next_line() {
+            // What it warns of was said when it was checked.
+            let line = Line::parse(&line, environment, &mut Vec::new());
+            match line.map_err(|error| Failure::Line(number, error))? {
+                Some(Line {
+                    job: Job::Create { flow, or_update },
+                    ..
+                }) => self.create(number, flow, or_update),
+                Some(line) => {
+                    // What was asked for before has to be there.
+                    self.end_run();
+                    self.steps.push(Step::Job(number, Box::new(line.job)));
+                }
+                None => {}
+            }
+            last_line = number;
+        }
+        Ok(Steps {
+            steps: std::mem::take(&mut self.steps),
+            last_line,
+        })
     }
-    Ok(Jobs { jobs, last_line })
+
+    fn create(&mut self, line: u64, flow: Option<Box<NewFlow>>, or_update: bool) {
+        let Some(flow) = flow else {
+            self.end_run();
+            let refused = Step::Refused(line, create::without_reply(or_update));
+            return self.steps.push(refused);
+        };
+        if self.run.is_full() {
+            self.end_run();
+        }
+        let request = flow.flow();
+        let item = Item {
+            line,
+            or_update,
+            related: flow.rest.master.is_some().then(|| flow.clone()),
+        };
+        let pushed = self.run.push(&create::request(&request, or_update), item);
+        if let Err(error) = pushed {
+            self.end_run();
+            let refused = Step::Refused(line, create::failure(error, or_update));
+            self.steps.push(refused);
+        }
+    }
+
+    fn end_run(&mut self) {
+        if !self.run.is_empty() {
+            let run = std::mem::replace(&mut self.run, Run::new());
+            self.steps.push(Step::Run(run));
+        }
+    }
+
+    fn rest(&mut self) -> Steps {
+        self.end_run();
+        Steps {
+            steps: std::mem::take(&mut self.steps),
+            last_line: 0,
+        }
+    }
 }
 
 /// A new flow on its way.
@@ -121,48 +197,26 @@ struct Loading {
 }
 
 impl Loading {
-    fn line(&mut self, number: u64, job: &Job, console: &mut Console<'_>) -> Result<(), Failure> {
-        if let Job::Create { flow, or_update } = job {
-            let item = Item {
-                line: number,
-                or_update: *or_update,
-                related: flow
-                    .as_ref()
-                    .filter(|flow| flow.rest.master.is_some())
-                    .cloned(),
-            };
-            return match flow.as_deref() {
-                Some(flow) => self.create(item, flow),
-                None => {
-                    self.flush()?;
-                    Err(at(number, create::without_reply(*or_update)))
-                }
-            };
+    fn step(&mut self, step: Step, console: &mut Console<'_>) -> Result<(), Failure> {
+        match step {
+            Step::Run(mut run) => self.send(&mut run),
+            Step::Job(line, job) => change(&job, console).map_err(|failure| at(line, failure)),
+            Step::Refused(line, failure) => Err(at(line, failure)),
         }
-        // What was asked for before has to be there.
-        self.flush()?;
-        change(job, console).map_err(|failure| at(number, failure))
     }
 
-    fn create(&mut self, item: Item, flow: &NewFlow) -> Result<(), Failure> {
-        if self.batch.is_full() {
-            self.flush()?;
-        }
-        let (line, or_update) = (item.line, item.or_update);
-        let flow = flow.flow();
-        self.batch
-            .push(&create::request(&flow, or_update), item)
-            .map_err(|error| at(line, create::failure(error, or_update)))
-    }
-
-    /// Sends the run.
-    fn flush(&mut self) -> Result<(), Failure> {
+    /// Makes the flows of a run.
+    fn send(&mut self, run: &mut Run<Item>) -> Result<(), Failure> {
         let Self { batch, waiting } = self;
         let mut failed = Vec::new();
-        batch.flush(|mut item, outcome| match (outcome, item.related.take()) {
-            (Ok(()), _) => {}
-            (Err(error), Some(flow)) if error.errno == Errno::NOENT => waiting.push((item, flow)),
-            (Err(error), _) => failed.push((item.line, refusal(error, item.or_update))),
+        batch.send(run, |mut item, outcome| {
+            match (outcome, item.related.take()) {
+                (Ok(()), _) => {}
+                (Err(error), Some(flow)) if error.errno == Errno::NOENT => {
+                    waiting.push((item, flow))
+                }
+                (Err(error), _) => failed.push((item.line, refusal(error, item.or_update))),
+            }
         });
         if failed.is_empty() {
             Ok(())
@@ -171,21 +225,12 @@ impl Loading {
         }
     }
 
-    /// Sends what is left, and then the flows whose masters came late, as long as that helps: a
-    /// master may have a master.
+    /// Makes the flows whose masters came late, as long as that helps: a master may have a master.
     fn finish(&mut self) -> Result<(), Failure> {
-        self.flush()?;
         let mut before = usize::MAX;
         while !self.waiting.is_empty() && self.waiting.len() < before {
             before = self.waiting.len();
-            for (item, flow) in std::mem::take(&mut self.waiting) {
-                let item = Item {
-                    related: Some(flow.clone()),
-                    ..item
-                };
-                self.create(item, &flow)?;
-            }
-            self.flush()?;
+            self.try_waiting()?;
         }
         let no_master = |(item, _): (Item, _)| {
             let error = SystemError::new("create flow", Errno::NOENT);
@@ -197,6 +242,29 @@ impl Loading {
         } else {
             Err(Failure::Lines(lost))
         }
+    }
+
+    fn try_waiting(&mut self) -> Result<(), Failure> {
+        let mut run = Run::new();
+        for (
+            Item {
+                line, or_update, ..
+            },
+            flow,
+        ) in std::mem::take(&mut self.waiting)
+        {
+            if run.is_full() {
+                self.send(&mut run)?;
+            }
+            let item = Item {
+                line,
+                or_update,
+                related: Some(flow.clone()),
+            };
+            run.push(&create::request(&flow.flow(), or_update), item)
+                .map_err(|error| at(line, create::failure(error, or_update)))?;
+        }
+        self.send(&mut run)
     }
 }
 
