@@ -189,7 +189,8 @@ impl Commit {
                 continue;
             };
             self.cursor = cursor;
-            if let Some(attempt) = slots.next().and_then(|slot| self.attempt(cache, slot)) {
+            let slot = slots.next();
+            if let Some(attempt) = slot.and_then(|slot| self.attempt(cache, slot, now)) {
                 return self.ask(op, attempt, Stage::Create);
             }
         }
@@ -368,9 +369,13 @@ impl Commit {
     }
 
     /// What is in this slot, if it has its turn in this pass.
-    fn attempt(&mut self, cache: &Theirs, slot: Slot) -> Option<Attempt> {
+    fn attempt(&mut self, cache: &Theirs, slot: Slot, now: Instant) -> Option<Attempt> {
         if self.pass == Pass::Expectations {
             let entry = cache.expectations.table.get(slot)?;
+            if entry.has_run_out(now) {
+                // Nobody shall be let in by what the other firewall does not expect any more.
+                return None;
+            }
             let had_helper = entry.expectation().helper.is_some();
             return Some(Attempt::new(Entity::Expectation(entry.key()), had_helper));
         }

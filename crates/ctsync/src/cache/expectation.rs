@@ -8,6 +8,7 @@
 //! knows the flows.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use flow::{Addrs, ExpectNat, Expectation, ExpectationFlags, Name, Tuple, Zone};
 
@@ -131,7 +132,7 @@ impl Expected {
         }
     }
 
-    /// The expectation as a commit gives it to the kernel.
+    /// The expectation as the kernel is to get it.
     pub(crate) fn committed(&self, presence: Presence, now: Instant) -> Expectation<'_> {
         let timeout = match presence.commit_timeout {
             Some(timeout) => u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX),
@@ -170,6 +171,18 @@ impl Expected {
                 .as_deref()
                 .and_then(|it| FunctionName::new(Name::new(it))),
         }
+    }
+
+    /// Whether its time has run out without a word of its end. A permanent one may have been given
+    /// more, which the kernel does not tell (`refresh_signalling_expectation`).
+    pub(crate) fn has_run_out(&self, now: Instant) -> bool {
+        let flags = self.flags.unwrap_or_default();
+        let runs_out = !flags.contains(ExpectationFlags::PERMANENT);
+        let life = |timeout: u32| Duration::from_secs(timeout.into());
+        runs_out
+            && self
+                .timeout
+                .is_some_and(|it| now.since(self.updated) >= life(it))
     }
 
     /// What is left of the timeout; of one that has run out unnoticed, the fallback.

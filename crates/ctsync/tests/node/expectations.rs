@@ -354,6 +354,31 @@ fn a_commit_writes_flows_first_and_expectations_whole() {
     assert_eq!(written, Some(format!("{:?}", expected(5))));
 }
 
+/// What the other firewall does not expect any more lets nobody in here. A permanent one may have
+/// been given more time, of which the kernel tells nobody.
+#[test]
+fn what_has_run_out_is_not_committed() {
+    for (flags, after, wanted) in [
+        (ExpectationFlags::PERMANENT, 1_000, 1),
+        (ExpectationFlags(0), 199, 1),
+        (ExpectationFlags(0), 201, 0),
+    ] {
+        let (mut a, mut b) = pair(&[]);
+        let expectation = Expectation {
+            flags: Some(flags),
+            ..expected(5)
+        };
+        a.handle(at(3), said(EventKind::New, Origin::Traffic, expectation));
+        for datagram in settle(&mut a, at(3)).datagrams {
+            deliver(&mut b, at(3), &datagram);
+        }
+        assert_eq!(ports(b.external_expectations()), [5]);
+        let request = Request::Commit(ClientId(1), Tables::Expectations);
+        b.handle(at(after * 1_000), Input::Request(request));
+        assert_eq!(drain(&mut b).ops.len(), wanted, "{flags:?} {after}");
+    }
+}
+
 #[test]
 fn each_table_can_be_committed_alone() {
     let tuple = expected(5).tuple;
