@@ -50,7 +50,7 @@ pub enum Job {
         cursor: Cursor,
     },
     /// Of the kernel's table, where no internal cache is kept.
-    Kernel(Listing),
+    Kernel(Box<Listing>),
     /// Of the resend queue, of which this many elements have been shown.
     ResendQueue(usize),
 }
@@ -256,7 +256,7 @@ impl Daemon {
     fn list_kernel(&mut self, client: ClientId, now: Instant) {
         let filter = self.work.kernel().map(|kernel| kernel.filter().clone());
         let job = match Listing::start(filter.unwrap_or_default()) {
-            Ok(listing) => Some(Job::Kernel(listing)),
+            Ok(listing) => Some(Job::Kernel(Box::new(listing))),
             Err(error) => {
                 self.report(Report::KernelRefused("dump kernel table", error));
                 None
