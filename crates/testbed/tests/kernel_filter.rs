@@ -13,8 +13,8 @@ use std::net::IpAddr;
 
 use flow::filter::{EventFilter, Network, Policy};
 use flow::{
-    Addrs, EventKind, Flow, Icmp, L4, Mark, NatRange, Object, Ports, ProtoInfo, Protocol, Status,
-    TcpInfo, TcpState, Tuple,
+    Addrs, EventKind, Flow, Icmp, L4, Mark, NatRange, Object, PerDir, Ports, ProtoInfo, Protocol,
+    SctpInfo, SctpState, Status, TcpInfo, TcpState, Tuple,
 };
 use linux::table::{Batch, Events, Filtering, Notice, Origins, Request, Watch};
 use nfnetlink::conntrack::request::FlowKey;
@@ -40,6 +40,16 @@ fn flows() -> Vec<Flow<'static>> {
     let kinds = [
         (L4::Tcp(ports), tcp(TcpState::ESTABLISHED)),
         (L4::Tcp(ports), tcp(TcpState::SYN_SENT)),
+        (
+            L4::Sctp(ports),
+            Some(ProtoInfo::Sctp(SctpInfo {
+                state: Some(SctpState::ESTABLISHED),
+                vtag: PerDir {
+                    orig: Some(1),
+                    reply: Some(2),
+                },
+            })),
+        ),
         (L4::Udp(ports), None),
         (L4::Icmp(icmp), None),
         (L4::Other(Protocol(89)), None),
@@ -162,6 +172,10 @@ impl Dice {
             let count = self.below(12);
             let list: Vec<_> = (0..count).map(|_| self.network()).collect();
             filter = filter.with_addresses(self.policy(), &list);
+        }
+        if self.below(4) == 0 {
+            let state = SctpState(4 + self.number(2));
+            filter = filter.with_sctp_states(self.policy(), [state]);
         }
         if self.below(3) == 0 {
             let state = TcpState(1 + self.number(4));

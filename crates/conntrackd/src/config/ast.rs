@@ -45,6 +45,8 @@ pub struct Block<'a> {
     pub items: Vec<Item<'a>>,
     /// Words of a section that is a list.
     pub words: Vec<Word<'a>>,
+    /// Words of a section that is a list of groups, each with what stands behind its `for`.
+    pub groups: Vec<(Vec<Word<'a>>, Word<'a>)>,
 }
 
 /// What follows a keyword.

@@ -182,7 +182,7 @@ pub enum Body {
     Rules(&'static [Rule]),
     /// Names of one kind, which is given for messages.
     Words(&'static str),
-    /// Groups of TCP states, each followed by `for TCP`.
+    /// Groups of states, each followed by `for TCP` or another protocol.
     States,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flow::filter::{EventFilter, Network, Policy};
-use flow::{Name, Protocol, TcpState};
+use flow::{DccpState, Name, Protocol, SctpState, TcpState};
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,7 +208,41 @@ pub struct Filter {
     /// `Address`.
     pub addresses: Option<(Policy, Vec<Network>)>,
     /// `State`.
-    pub states: Option<(Policy, Vec<TcpState>)>,
+    pub states: Option<(Policy, Vec<FilterState>)>,
+}
+
+/// Tests the protocols that were named; without any name, TCP, of which then nothing is listed.
+fn with_states(filter: EventFilter, policy: Policy, list: &[FilterState]) -> EventFilter {
+    let (mut tcp, mut sctp, mut dccp) = (Vec::new(), Vec::new(), Vec::new());
+    for state in list {
+        match *state {
+            FilterState::Tcp(state) => tcp.push(state),
+            FilterState::Sctp(state) => sctp.push(state),
+            FilterState::Dccp(state) => dccp.push(state),
+        }
+    }
+    let mut filter = filter;
+    if !tcp.is_empty() || list.is_empty() {
+        filter = filter.with_states(policy, tcp);
+    }
+    if !sctp.is_empty() {
+        filter = filter.with_sctp_states(policy, sctp);
+    }
+    if !dccp.is_empty() {
+        filter = filter.with_dccp_states(policy, dccp);
+    }
+    filter
+}
+
+/// A state in `Filter { State }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterState {
+    /// `for TCP`.
+    Tcp(TcpState),
+    /// `for SCTP`.
+    Sctp(SctpState),
+    /// `for DCCP`.
+    Dccp(DccpState),
 }
 
 /// `Filter From`.
@@ -230,10 +264,10 @@ impl Filter {
         if let Some((policy, list)) = &self.addresses {
             filter = filter.with_addresses(*policy, list);
         }
-        if let Some((policy, list)) = &self.states {
-            filter = filter.with_states(*policy, list.iter().copied());
+        match &self.states {
+            Some((policy, list)) => with_states(filter, *policy, list),
+            None => filter,
         }
-        filter
     }
 }
 

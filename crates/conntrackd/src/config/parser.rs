@@ -434,11 +434,12 @@ impl<'a> Parser<'a> {
             head,
             items: Vec::new(),
             words: Vec::new(),
+            groups: Vec::new(),
         };
         match section.body() {
             Body::Rules(_) => self.items(section, &mut block.items),
             Body::Words(_) => self.words(&mut block.words),
-            Body::States => self.states(keyword, &mut block.words),
+            Body::States => self.states(keyword, &mut block.groups),
         }
         if self.token == Token::Close {
             self.advance();
@@ -467,20 +468,23 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Groups of states, each with `for TCP` behind it; only the states are kept.
-    fn states(&mut self, keyword: Word<'a>, states: &mut Vec<Word<'a>>) {
+    /// Groups of states, each with `for TCP` (or another protocol) behind it.
+    fn states(&mut self, keyword: Word<'a>, groups: &mut Vec<(Vec<Word<'a>>, Word<'a>)>) {
         let mut all = Vec::new();
         self.words(&mut all);
-        let mut complete = true;
+        let mut states = Vec::new();
         let mut words = all.into_iter().peekable();
         while let Some(word) = words.next() {
-            if word.text == "for" && words.next_if(|next| next.text == "TCP").is_some() {
-                complete = true;
-            } else {
-                complete = false;
-                states.push(word);
+            let protocol = match word.text {
+                "for" => words.next_if(|next| STATE_PROTOCOLS.contains(&next.text)),
+                _ => None,
+            };
+            match protocol {
+                Some(protocol) => groups.push((std::mem::take(&mut states), protocol)),
+                None => states.push(word),
             }
         }
+        let complete = states.is_empty();
         if !complete {
             // The caret stands at the brace, where `for TCP` is missing.
             let found = if self.token == Token::Close { "}" } else { "" };
@@ -492,6 +496,9 @@ impl<'a> Parser<'a> {
         }
     }
 }
+
+/// The protocols whose states can be named; stock knows the first one.
+pub const STATE_PROTOCOLS: [&str; 3] = ["TCP", "SCTP", "DCCP"];
 
 const fn is_unterminated(fault: &Fault) -> bool {
     matches!(fault.kind, ErrorKind::Unterminated { .. })

@@ -14,9 +14,9 @@ use flow::filter::{Network, Policy};
 use super::grammar::{Key, Section};
 use super::lower::STATES;
 use super::model::{
-    Config, EventDelivery, ExpectationSync, ExternalCache, Facility, Filter, FilterPlace, General,
-    Helpers, InternalCache, Links, LogFormat, Mode, MulticastLink, Operation, SchedulerPolicy,
-    SocketOptions, Stats, Sync, UnicastLink,
+    Config, EventDelivery, ExpectationSync, ExternalCache, Facility, Filter, FilterPlace,
+    FilterState, General, Helpers, InternalCache, Links, LogFormat, Mode, MulticastLink, Operation,
+    SchedulerPolicy, SocketOptions, Stats, Sync, UnicastLink,
 };
 use super::protocols;
 
@@ -180,11 +180,8 @@ impl Printer {
             }
             if let Some((policy, list)) = &filter.states {
                 p.block(Key::State, word(*policy), Section::FilterState, |p| {
-                    for state in list {
-                        let known = STATES.iter().find(|(_, known)| known == state);
-                        if let Some((name, _)) = known {
-                            p.line(&format!("{name} for TCP"));
-                        }
+                    for (name, protocol) in list.iter().filter_map(state_name) {
+                        p.line(&format!("{name} for {protocol}"));
                     }
                 });
             }
@@ -384,4 +381,16 @@ fn quote(word: &str) -> String {
     } else {
         word.to_owned()
     }
+}
+
+/// A state and its protocol, as the configuration names them.
+fn state_name(state: &FilterState) -> Option<(&'static str, &'static str)> {
+    Some(match state {
+        FilterState::Tcp(state) => {
+            let known = STATES.iter().find(|(_, known)| known == state);
+            (known?.0, "TCP")
+        }
+        FilterState::Sctp(state) => (state.name()?, "SCTP"),
+        FilterState::Dccp(state) => (state.name()?, "DCCP"),
+    })
 }

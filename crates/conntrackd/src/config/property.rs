@@ -114,7 +114,11 @@ proptest! {
                 let word = match kind {
                     0 => ["TCP", "udp", "gre", "foo"][usize::from(small % 4)].to_owned(),
                     1 => format!("IPv4_address {}/{}", std::net::Ipv4Addr::from(bits), small % 40),
-                    2 => format!("{} for TCP", lower::STATES[usize::from(small % 10)].0),
+                    2 => match bits % 4 {
+                        0 => "COOKIE_ECHOED ESTABLISHED for SCTP".to_owned(),
+                        1 => "PARTOPEN for DCCP".to_owned(),
+                        _ => format!("{} for TCP", lower::STATES[usize::from(small % 10)].0),
+                    },
                     _ => format!(
                         "IPv6_address {}/{}",
                         std::net::Ipv6Addr::from(u128::from(bits) << 64),

@@ -5,13 +5,13 @@
 
 use std::net::IpAddr;
 
-use flow::TcpState;
 use flow::filter::{Network, Policy};
+use flow::{DccpState, SctpState, TcpState};
 
 use super::super::ast::{Block, Head, Item, Word};
 use super::super::error::{ErrorKind, Wanted};
 use super::super::grammar::Key;
-use super::super::model::{Filter, FilterPlace};
+use super::super::model::{Filter, FilterPlace, FilterState};
 use super::super::protocols;
 use super::super::warning::WarningKind;
 use super::Notes;
@@ -31,11 +31,31 @@ pub const STATES: [(&str, TcpState); 10] = [
     ("LISTEN", TcpState::SYN_SENT2),
 ];
 
-static STATE_NAMES: [&str; 10] = {
+static TCP_NAMES: [&str; 10] = {
     let mut names = [""; 10];
     let mut at = 0;
     while at < names.len() {
         names[at] = STATES[at].0;
+        at += 1;
+    }
+    names
+};
+
+static SCTP_NAMES: [&str; SctpState::ALL.len()] = {
+    let mut names = [""; SctpState::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = SctpState::ALL[at].1;
+        at += 1;
+    }
+    names
+};
+
+static DCCP_NAMES: [&str; DccpState::ALL.len()] = {
+    let mut names = [""; DccpState::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = DccpState::ALL[at].1;
         at += 1;
     }
     names
@@ -92,20 +112,42 @@ fn protocols(block: &Block<'_>, list: &mut Vec<flow::Protocol>, notes: &mut Note
     }
 }
 
-fn states(block: &Block<'_>, list: &mut Vec<TcpState>, notes: &mut Notes) {
-    for word in &block.words {
-        match STATES.iter().find(|(name, _)| *name == word.text) {
-            Some((_, state)) if list.contains(state) => {}
-            Some((_, state)) => list.push(*state),
-            None => notes.fault(
-                word.span,
-                ErrorKind::UnknownWord {
-                    what: "TCP state",
-                    word: word.text.to_owned(),
-                    allowed: &STATE_NAMES,
-                },
-            ),
+fn states(block: &Block<'_>, list: &mut Vec<FilterState>, notes: &mut Notes) {
+    for (words, protocol) in &block.groups {
+        for word in words {
+            match state(word.text, protocol.text) {
+                Ok(state) if list.contains(&state) => {}
+                Ok(state) => list.push(state),
+                Err((what, allowed)) => notes.fault(
+                    word.span,
+                    ErrorKind::UnknownWord {
+                        what,
+                        word: word.text.to_owned(),
+                        allowed,
+                    },
+                ),
+            }
         }
+    }
+}
+
+/// The state of this name, or what it was looked for among.
+fn state(
+    name: &str,
+    protocol: &str,
+) -> Result<FilterState, (&'static str, &'static [&'static str])> {
+    match protocol {
+        "SCTP" => SctpState::from_name(name)
+            .map(FilterState::Sctp)
+            .ok_or(("SCTP state", SCTP_NAMES.as_slice())),
+        "DCCP" => DccpState::from_name(name)
+            .map(FilterState::Dccp)
+            .ok_or(("DCCP state", DCCP_NAMES.as_slice())),
+        _ => STATES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, state)| FilterState::Tcp(*state))
+            .ok_or(("TCP state", TCP_NAMES.as_slice())),
     }
 }
 
