@@ -9,6 +9,7 @@ use super::{Complaints, File, Tree};
 const PAGE: &str = "docs/compat.md";
 /// The heading of each table, what its rows are called, and how many there are.
 const TABLES: &[(&str, &[(&str, u32)])] = &[
+    ("### Command line", &[("", 68)]),
     ("### Daemon", &[("", 53)]),
     (
         "### Link",

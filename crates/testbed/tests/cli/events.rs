@@ -181,3 +181,39 @@ fn events_make_a_whole_document() {
         .collect();
     assert_eq!(starts, ["<?xml", "<conntrack>", "<flow", "</conntrack>"]);
 }
+
+/// Stock cuts what is longer than 1023 bytes (compat: cli-23).
+#[test]
+fn a_long_event_is_whole() {
+    let namespace = Namespace::new("long-event").unwrap();
+    for setting in ["acct", "timestamp"] {
+        let name = format!("net.netfilter.nf_conntrack_{setting}");
+        namespace.sysctl(&name, 1).unwrap();
+    }
+    let path = Implementation::Ours.path(Program::Conntrack).unwrap();
+    let options = ["-E", "-e", "DESTROY", "-o", "xml,timestamp,ktimestamp"];
+    let follower = Command::new(path).args(options);
+    let follower = namespace.spawn(follower).unwrap();
+    wait_until("a subscription", TIMEOUT, || subscriptions(&follower) == 1).unwrap();
+    let address = |last: u32| format!("2001:db8:1111:2222:3333:4444:5555:{last}");
+    let (src, dst) = (address(6666), address(7777));
+    for change in [
+        format!(
+            "-I -s {src} -d {dst} -p tcp --sport 50001 --dport 50002 --state ESTABLISHED -t 900 -m 4294967295 -w 65535"
+        ),
+        format!("-D -s {src}"),
+    ] {
+        let command = Command::new("conntrack").args(words(&change));
+        namespace.run(command).unwrap();
+    }
+    wait_for_lines(&follower, "</flow>", 1);
+    let lines = follower.log().lines();
+    let line = lines
+        .iter()
+        .find(|line| line.text.starts_with("<flow "))
+        .unwrap();
+    assert!(line.text.len() > 1023, "{}", line.text.len());
+    assert!(line.text.ends_with("</when></flow>"), "{}", line.text);
+    follower.signal(Signal::TERM);
+    assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
+}

@@ -48,6 +48,15 @@ fn the_prefix_or_mask_given_last_counts() {
     }
 }
 
+/// The system's other names of a protocol bring its options too (compat: cli-46).
+#[test]
+fn a_protocol_has_its_options_whatever_it_is_called() {
+    for name in ["icmpv6", "58", "ipv6-icmp"] {
+        let filter = filter(&format!("-L -p {name} --icmpv6-type 128"));
+        assert_eq!(filter.tuple.orig.l4.kind, Some(128), "{name}");
+    }
+}
+
 /// compat: cli-1, cli-2, cli-3
 #[test]
 fn status_words_add_up() {

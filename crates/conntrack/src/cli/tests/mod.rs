@@ -14,7 +14,11 @@ fn parse_words(line: &[&str]) -> (Result<Job, Error>, Vec<String>) {
     let words: Vec<String> = line.iter().map(ToString::to_string).collect();
     let environment = Environment {
         posix: false,
-        protocol_number: &|name| (name == "igmp").then_some(2),
+        protocol_number: &|name| match name {
+            "igmp" => Some(2),
+            "ipv6-icmp" => Some(58),
+            _ => None,
+        },
         labels: &|path| match path {
             None => Ok(LabelMap::parse(b"0 web\n5 db\n96 far\n127 last").into()),
             Some("other") => Ok(LabelMap::parse(b"1 web").into()),
