@@ -25,7 +25,8 @@ use std::time::Instant;
 
 use testbed::Implementation::{Ours, Stock};
 use testbed::{
-    Error, FailoverPair, Implementation, Progress, Replication, Result, wait_for, wait_until,
+    Error, FailoverPair, Implementation, Mode, Plan, Progress, Result, Transport, wait_for,
+    wait_until,
 };
 use traffic::{HELD, PATIENCE, Traffic, VISITORS};
 
@@ -41,20 +42,44 @@ enum Order {
 
 #[test]
 fn to_ours_with_the_backup_first_and_back_with_the_primary_first() -> Result<()> {
-    there_and_back(Order::BackupFirst, Order::PrimaryFirst)
+    there_and_back(Plan::new(Stock), Order::BackupFirst, Order::PrimaryFirst)
 }
 
 #[test]
 fn to_ours_with_the_primary_first_and_back_with_the_backup_first() -> Result<()> {
-    there_and_back(Order::PrimaryFirst, Order::BackupFirst)
+    there_and_back(Plan::new(Stock), Order::PrimaryFirst, Order::BackupFirst)
 }
 
-fn there_and_back(there: Order, back: Order) -> Result<()> {
+#[test]
+fn there_and_back_without_acknowledgements_over_tcp() -> Result<()> {
+    let plan = Plan {
+        mode: Mode::Notrack,
+        transport: Transport::Tcp,
+        ..Plan::new(Stock)
+    };
+    there_and_back(plan, Order::BackupFirst, Order::PrimaryFirst)
+}
+
+#[test]
+fn there_and_back_with_periodic_refresh_over_multicast() -> Result<()> {
+    let plan = Plan {
+        mode: Mode::Alarm,
+        transport: Transport::Multicast,
+        ..Plan::new(Stock)
+    };
+    there_and_back(plan, Order::PrimaryFirst, Order::BackupFirst)
+}
+
+fn there_and_back(plan: Plan, there: Order, back: Order) -> Result<()> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut pair = FailoverPair::new(Stock, Replication::On, false)?;
+    let mut pair = FailoverPair::build(plan)?;
     pair.boot()?;
     let traffic = Traffic::start(&pair)?;
-    println!("a pair of stock, {HELD} connections held, TCP and UDP echo, {VISITORS} visitors");
+    println!(
+        "a pair of stock, {} over {}, {HELD} connections held, TCP and UDP echo, {VISITORS} visitors",
+        plan.mode.keyword(),
+        plan.transport.keyword()
+    );
     let mut upgrade = Upgrade {
         pair,
         traffic,
@@ -94,8 +119,11 @@ impl Upgrade {
         let start = Instant::now();
         self.pair.firewalls[which].replace(by)?;
         let backup = self.pair.daemon(1 - self.primary)?;
-        backup.client("-f external")?;
-        backup.client("-n")?;
+        // In ALARM nobody can be asked, and what ended meanwhile runs out.
+        if self.pair.plan().mode != Mode::Alarm {
+            backup.client("-f external")?;
+            backup.client("-n")?;
+        }
         let known = self.wait_until_known()?;
         let role = if which == self.primary {
             "primary"
