@@ -178,9 +178,9 @@ impl fmt::Display for Pitfall {
             ),
             Self::InjectionIsReadBack { keyword } => write!(
                 f,
-                "without an external cache the kernel's table holds the peer's flows, and with \
-                 {keyword} they are read there and told to the peer as ours, who may lose live \
-                 ones; remove DisableExternalCache or {keyword}"
+                "without an external cache the kernel's table holds the peer's flows; with {keyword}, \
+                 those of before a restart of the daemon are read there and told to the peer as ours, \
+                 who may lose live ones; remove DisableExternalCache or {keyword}"
             ),
             Self::CacheTimeoutShort { cache, refresh } => write!(
                 f,

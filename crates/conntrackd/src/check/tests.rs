@@ -243,12 +243,15 @@ fn what_is_injected_may_be_read_back() {
     };
     assert_eq!(low(injects("", limit)), [""; 0]);
     let [polling] = low(injects("", "PollSecs 5")).try_into().unwrap();
-    assert!(polling.contains("with PollSecs they are read"), "{polling}");
+    assert!(
+        polling.contains("with PollSecs, those of before"),
+        "{polling}"
+    );
     let [bypass] = low(injects("DisableInternalCache on", ""))
         .try_into()
         .unwrap();
     assert!(
-        bypass.contains("with DisableInternalCache they"),
+        bypass.contains("with DisableInternalCache, those"),
         "{bypass}"
     );
 }
