@@ -76,22 +76,17 @@ fn injection(a: Implementation, b: Implementation, mode: Mode, more: &str) -> Re
         )?;
     }
     for (step, daemon, request) in [("bulk", &cell.a, "-B"), ("resync", &cell.b, "-n")] {
-        named(
-            step,
-            (|| {
-                let wanted = flows::kernel_table(&cell.network.a)?;
-                if more.is_empty() {
-                    // The end of an injected flow is nobody's business.
-                    cell.network.b.run("/usr/sbin/conntrack -D -s 10.1.0.1")?;
-                } else {
-                    // Without an internal cache any end is told. But a flush is not, and the
-                    // peer's kernel has, and sends, the flows of both.
-                    ask(&cell.b, "-F")?;
-                }
-                ask(daemon, request)?;
-                cell.wait_for_tables(&wanted)
-            })(),
-        )?;
+        // Without an internal cache any end of a flow is told; what a flush ends is not.
+        match more {
+            "" => cell
+                .network
+                .b
+                .run("/usr/sbin/conntrack -D -s 10.1.0.1")
+                .map(drop)?,
+            _ => ask(&cell.b, "-F")?,
+        }
+        ask(daemon, request)?;
+        named(step, wait_for_flows_of_a(&cell))?;
     }
     // Neither shows anything, and there is nothing to commit.
     for daemon in [&cell.a, &cell.b] {
@@ -99,6 +94,20 @@ fn injection(a: Implementation, b: Implementation, mode: Mode, more: &str) -> Re
         ask(daemon, "-c")?;
     }
     Ok(())
+}
+
+/// Waits until B's kernel has the flows that began at A. Those that began at B and were flushed
+/// come back from stock, which sends what it was told of.
+fn wait_for_flows_of_a(cell: &Cell) -> Result<()> {
+    let wanted = flows::own(flows::kernel_table(&cell.network.a)?, 1);
+    assert_eq!(wanted.len(), flows::LEFT);
+    wait_for("B's kernel to have A's flows", PATIENCE, || {
+        let found = flows::own(flows::kernel_table(&cell.network.b)?, 1);
+        Ok(match flows::table_difference(&wanted, &found) {
+            None => Progress::Done(()),
+            Some(difference) => Progress::Waiting(difference),
+        })
+    })
 }
 
 /// `DisableInternalCache`: messages are made of events, `-i` and `-B` read the kernel.
