@@ -1,6 +1,6 @@
 //! Many filters at once: a flow is wanted when one of them wants it.
 //!
-//! Filters that compare the same fields under the same masks have a [`Shape`] in common. A flow is
+//! Filters that compare the same fields under the same masks have a shape in common. A flow is
 //! looked up once per shape, by a hash of its values, however many filters there are; what is found
 //! is then tested whole, so the index changes the speed and never the result. Filters without a
 //! field that can be looked up, and those of shapes beyond [`SHAPES_MAX`], are tried one after the
