@@ -1,6 +1,6 @@
 //! The files that give labels their names.
 //!
-//! Each is read once, however many lines of a batch use it. One beyond [`SIZE_MAX`] is not read.
+//! Each is read once, however many lines of a batch use it. One beyond `SIZE_MAX` is not read.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

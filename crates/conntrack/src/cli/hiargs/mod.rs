@@ -1,8 +1,8 @@
 //! What the options mean: a job that a command can do.
 //!
 //! Everything is decided here, so that the commands know flows and filters and no options:
-//! [`condition`] says which flows are meant, [`new_flow`] what a new flow is, [`change`] what an
-//! update does to one, [`style`] how flows are shown.
+//! `condition` says which flows are meant, `new_flow` what a new flow is, `change` what an
+//! update does to one, `style` how flows are shown.
 
 use std::sync::Arc;
 
