@@ -380,6 +380,11 @@ impl Ours {
         merged
     }
 
+    /// Whether any flow has announced something.
+    pub(crate) fn has_masters(&self) -> bool {
+        !self.masters.is_empty()
+    }
+
     /// Marks an entry dead; `false` if there is none.
     pub(crate) fn kill(&mut self, name: Name, stats: &mut Stats) -> bool {
         match name {

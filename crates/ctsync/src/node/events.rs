@@ -86,7 +86,7 @@ impl Node {
             // What the peer had of this tuple before, nobody has told it is gone.
             self.ours.flows.peer_remembers();
         }
-        if self.ours.flows.knows_another_life(flow) {
+        if self.ours.has_masters() && self.ours.flows.knows_another_life(flow) {
             // Nobody has told of the end of the older flow.
             self.end_expectations_of(&flow.orig, zone_of(flow), announced);
         }

@@ -219,6 +219,22 @@ fn the_end_of_a_master_ends_what_it_announced() {
     assert!(b.external_expectations().is_empty());
 }
 
+/// The end of a flow may get lost; another flow of its tuple shows that there was one.
+#[test]
+fn another_life_of_a_master_ends_what_it_announced() {
+    let with_id = |id| Flow {
+        id: Some(id),
+        ..master()
+    };
+    for (id, left) in [(1, 1), (2, 0)] {
+        let mut node = started(expecting(), at(0));
+        node.handle(at(1), event(EventKind::New, with_id(1)));
+        node.handle(at(2), new(5));
+        node.handle(at(3), event(EventKind::New, with_id(id)));
+        assert_eq!(node.internal_expectations().len(), left, "{id}");
+    }
+}
+
 /// compat: daemon-36
 #[test]
 fn a_flush_of_the_kernel_leaves_no_expectation_behind() {
