@@ -168,3 +168,65 @@ mod tests {
         assert!(cutter.room().len() > ROOM_LEN);
     }
 }
+
+#[cfg(test)]
+mod property {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Messages, mostly; now and then bytes of no meaning.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let message = (8..200_u16, any::<u8>()).prop_map(|(len, fill)| {
+            let mut bytes = vec![fill; usize::from(len)];
+            bytes[2..4].copy_from_slice(&len.to_be_bytes());
+            bytes
+        });
+        let nonsense = prop::collection::vec(any::<u8>(), 0..30);
+        let piece = prop_oneof![20 => message, 1 => nonsense];
+        prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    /// What comes out, and whether the stream ended: message by message, from the definition.
+    fn naive(mut stream: &[u8]) -> (Vec<u8>, bool) {
+        let mut out = Vec::new();
+        loop {
+            let Some(header) = stream.get(..8) else {
+                return (out, false);
+            };
+            let len = usize::from(header[2]) * 256 + usize::from(header[3]);
+            if !(8..=4096).contains(&len) {
+                out.extend_from_slice(header);
+                return (out, true);
+            }
+            let Some(message) = stream.get(..len) else {
+                return (out, false);
+            };
+            out.extend_from_slice(message);
+            stream = &stream[len..];
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_length_give_the_messages_of_the_stream(
+            stream in stream(),
+            lens in prop::collection::vec(1..3_000_usize, 1..20),
+        ) {
+            let mut cutter = Cutter::new();
+            let (mut out, mut ended) = (Vec::new(), false);
+            let mut rest = stream.as_slice();
+            for len in lens.iter().cycle() {
+                if rest.is_empty() || ended {
+                    break;
+                }
+                let (piece, later) = rest.split_at((*len).min(rest.len()));
+                rest = later;
+                cutter.room()[..piece.len()].copy_from_slice(piece);
+                let filled = cutter.filled(piece.len(), |bytes| out.extend_from_slice(bytes));
+                ended = filled.is_err();
+                prop_assert!(ended || cutter.rest_len() < MESSAGE_LEN_MAX);
+            }
+            prop_assert_eq!((out, ended), naive(&stream));
+        }
+    }
+}
