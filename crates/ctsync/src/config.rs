@@ -1,4 +1,7 @@
 //! What a node is told at its birth.
+//!
+//! The names are those of conntrackd.conf where it has one. Nothing here changes later; what the links
+//! go through is told by inputs.
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -325,7 +325,7 @@ impl Node {
     pub(super) fn check_channels(&mut self) {
         let now = self.now;
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if due(self.channels.stuck_at()) {
+        if due(self.channels.stuck_at()) && !self.channels.none {
             match self.channels.other(now) {
                 Some(place) => self.switch_channel(place, Cause::Failed),
                 None => self.note_no_channel(),

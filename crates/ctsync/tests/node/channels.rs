@@ -120,6 +120,21 @@ fn a_link_that_takes_nothing_is_left_after_a_while() {
 }
 
 #[test]
+fn where_all_links_are_full_a_silent_peer_makes_no_work() {
+    // The node wanted to be woken at once, for ever.
+    let mut node = with_links(ModeConfig::Notrack, A);
+    hear(&mut node, 0, A, 0, 1);
+    for channel in [A, B, C] {
+        after(&mut node, 10, Input::ChannelBlocked(channel));
+    }
+    for second in 1..20 {
+        after(&mut node, second * 1_000, Input::Timeout);
+        assert!(node.timeout() > Some(at(second * 1_000)));
+    }
+    assert_eq!(node.channel(), A);
+}
+
+#[test]
 fn a_node_follows_its_peer() {
     let mut node = with_links(ModeConfig::Notrack, A);
     assert_eq!(hear(&mut node, 10, A, 1, 5), []);
