@@ -98,7 +98,7 @@ impl fmt::Display for Pitfall {
             Self::HashLimitLow { limit, table } => write!(
                 f,
                 "HashLimit is {limit}, but the kernel's table can have {table} flows ({MAX}): those \
-                 beyond it are not replicated; set HashLimit {table}"
+                 beyond it are left out; set HashLimit {table}"
             ),
             Self::EventBufferIgnored { size, max } => write!(
                 f,

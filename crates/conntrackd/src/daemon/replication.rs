@@ -128,15 +128,7 @@ impl Replication {
         while self.kernel.is_dumping() {
             self.kernel.step_dump(&mut self.node, now, reports);
         }
-        let is_failure = |report: &Report| matches!(report, Report::KernelRefused(..));
-        match reports
-            .iter()
-            .skip(before)
-            .find(|report| is_failure(report))
-        {
-            Some(Report::KernelRefused(_, error)) => Err(StartError::Table(error.clone())),
-            _ => Ok(()),
-        }
+        StartError::of_reading(reports.get(before..).unwrap_or_default())
     }
 
     /// Whether something waits that no descriptor and no timer tells of.

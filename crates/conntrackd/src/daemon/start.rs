@@ -60,6 +60,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// What kept the kernel's table from being read, among what was reported meanwhile.
+    pub fn of_reading(reports: &[Report]) -> Result<(), Self> {
+        let refused = reports.iter().find_map(|report| match report {
+            Report::KernelRefused(_, error) => Some(error.clone()),
+            _ => None,
+        });
+        refused.map_or(Ok(()), |error| Err(Self::Table(error)))
+    }
+
     /// Whether the configuration may be what has to be changed.
     const fn asks_for_review(&self) -> bool {
         !matches!(self, Self::Running(_) | Self::Ended(_))

@@ -344,3 +344,32 @@ fn the_log_of_the_system_gets_ended_flows() -> Result<()> {
     }
     Ok(())
 }
+
+/// What the kernel could not tell, the next reading of its table finds.
+#[test]
+fn flows_whose_end_was_lost_are_recorded_all_the_same() -> Result<()> {
+    let general = "NetlinkBufferSize 20000 NetlinkBufferSizeMaxGrowth 20000 NetlinkOverrunResync 1";
+    let node = Node::new(Ours, general, "LogFile DIR/ended")?;
+    let daemon = node.daemon.process();
+    group(1, 500).create(&node.namespace)?;
+    wait_for_number("flows in the cache", 500, || {
+        Ok(node.daemon.internal()?.len())
+    })?;
+    daemon.signal(Signal::STOP);
+    group(1, 500).delete(&node.namespace)?;
+    daemon.signal(Signal::CONT);
+    wait_for_line(
+        node.daemon.log(),
+        Mark::default(),
+        "resync with kernel table done: 0 flows, ",
+    )?;
+    node.wait_for_log("ended", 500)?;
+    assert!(runtime(&node.daemon, "netlink overrun")? > 0);
+    let lines = node.log("ended");
+    let different: BTreeSet<_> = lines
+        .lines()
+        .filter_map(|line| line.split(" sport=").nth(1)?.split_whitespace().next())
+        .collect();
+    assert!(different.len() > 1, "{lines}");
+    Ok(())
+}

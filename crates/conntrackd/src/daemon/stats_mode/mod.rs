@@ -76,10 +76,12 @@ impl Recording {
 
     /// Reads the whole table before the daemon says that it is ready.
     fn load(&mut self, now: Instant, reports: &mut Reports) -> Result<(), StartError> {
+        let before = reports.len();
         self.grant(now, reports);
         while self.kernel.is_dumping() {
             self.kernel.step_dump(&mut self.recorder, now, reports);
         }
+        StartError::of_reading(reports.get(before..).unwrap_or_default())?;
         reports.push(Report::TableRead(self.collector().flows().len()));
         Ok(())
     }
