@@ -42,14 +42,19 @@ impl World {
             Phase::Settled => {
                 self.tell(self.primary, &Fact::Settled);
                 for host in self.everyone() {
-                    self.request(host, Request::ResyncKernel(Tables::All));
+                    if !self.scenario.node.injects() {
+                        self.request(host, Request::ResyncKernel(Tables::All));
+                    }
                 }
                 self.plan(Duration::from_secs(2), Step::Phase(Phase::Refill));
             }
             Phase::Refill => {
                 for host in self.everyone() {
                     self.request(host, Request::FlushExternal);
-                    self.request(host, Request::RequestBulk);
+                    let node = &self.scenario.node;
+                    if !node.injects() || node.keeps() || host != self.primary {
+                        self.request(host, Request::RequestBulk);
+                    }
                 }
                 self.plan(self.scenario.refill_time(), Step::Phase(Phase::Recovered));
             }

@@ -3,10 +3,13 @@
 //! A fact is told after the world has been changed by it, unless it says otherwise; the scene shows
 //! where and what is around.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ctsync::{ChannelId, ClientId, CommitReport, Instant, Notice, OpId, Refusal, Request};
 
+use crate::check::external;
 use crate::essence::{Essence, Key};
 use crate::history::{History, Yardstick};
 use crate::host::{Host, HostId, Operation, PerHost};
@@ -78,12 +81,19 @@ pub struct Scene<'a> {
     pub history: &'a History,
     /// The world's settings.
     pub scenario: &'a Scenario,
+    /// The external cache of the host where it happened, once someone has asked for it.
+    pub external: OnceCell<BTreeMap<Key, Essence>>,
 }
 
 impl Scene<'_> {
     /// The host where it happened.
     pub const fn here(&self) -> &Host {
         self.hosts.get(self.host)
+    }
+
+    /// What the host where it happened knows of the others' flows.
+    pub fn known(&self) -> &BTreeMap<Key, Essence> {
+        self.external.get_or_init(|| external(self.here()))
     }
 
     /// All hosts.
@@ -124,11 +134,11 @@ impl Scene<'_> {
         hosts: impl Iterator<Item = HostId>,
         key: &Key,
         claim: &Essence,
-        status: bool,
+        yardstick: Yardstick,
     ) -> Option<String> {
         let yardstick = Yardstick {
-            status,
             one_life: self.scenario.tells_lives_apart(),
+            ..yardstick
         };
         let mut lies = Vec::new();
         for host in hosts {

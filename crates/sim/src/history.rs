@@ -184,6 +184,9 @@ impl History {
             if !yardstick.status {
                 claim.status = truth.essence.status;
             }
+            if !yardstick.translation {
+                claim.nat = truth.essence.nat;
+            }
             let wrong = fault(&claim, &truth.essence, &life)?;
             let difference = claim.difference(&truth.essence);
             lie.get_or_insert_with(|| format!("{wrong} wrong: {difference}"));
@@ -198,6 +201,8 @@ impl History {
 pub struct Yardstick {
     /// The status counts. A kernel decides most bits itself.
     pub status: bool,
+    /// The translation counts. It is not named where a flow is only changed.
+    pub translation: bool,
     /// What not every message tells has to be of the same life. Where messages get lost for good, or
     /// several hosts tell of a flow, what one message leaves out may be completed by another one.
     pub one_life: bool,
@@ -207,6 +212,7 @@ impl Yardstick {
     /// Everything counts.
     pub const STRICT: Self = Self {
         status: true,
+        translation: true,
         one_life: true,
     };
 }

@@ -77,6 +77,7 @@ impl World {
             format!("{host:?} {channel:?} up: {up}")
         });
         self.network.set_down(host, channel, !up);
+        self.counts.carriers += u64::from(!up);
         self.tell_carrier(host, channel);
         if self.scenario.transport == Transport::Streams {
             for end in self.everyone() {
@@ -97,6 +98,9 @@ impl World {
             return;
         };
         *known = down;
+        if self.saboteur.hides_carrier() {
+            return;
+        }
         self.feed(
             host,
             if down {

@@ -55,6 +55,8 @@ pub struct Counts {
     pub expired: u64,
     /// Times a link took no more.
     pub blocked: u64,
+    /// Carriers lost.
+    pub carriers: u64,
     /// Overruns.
     pub overruns: u64,
     /// Commits that ended.

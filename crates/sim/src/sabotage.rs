@@ -17,6 +17,12 @@ pub enum Sabotage {
     LoseEvents,
     /// Some events about expectations are never reported.
     LoseExpectations,
+    /// Some old messages about expectations arrive in the place of others.
+    ReplayExpectations,
+    /// A link that is down keeps looking as if it were up.
+    HideCarrier,
+    /// Some kernel operations are reported as done and are not.
+    FakeOperations,
     /// What a node wrote itself is reported as traffic.
     HideOrigin,
     /// The mark of some flows changes under way.
@@ -72,6 +78,16 @@ impl Saboteur {
         self.what == Some(Sabotage::ForgetOutcomes)
     }
 
+    /// Whether a carrier's loss is kept from the node.
+    pub(crate) fn hides_carrier(&self) -> bool {
+        self.what == Some(Sabotage::HideCarrier)
+    }
+
+    /// Whether an operation is only said to be done.
+    pub(crate) fn fakes_operation(&mut self) -> bool {
+        self.what == Some(Sabotage::FakeOperations) && self.random.chance(SOME)
+    }
+
     /// Whether nodes sleep for ever.
     pub(crate) fn lets_sleep(&self) -> bool {
         self.what == Some(Sabotage::LetSleep)
@@ -87,15 +103,19 @@ impl Saboteur {
                 }
                 bytes
             }
-            Some(Sabotage::ReplayMessages) => self.replay(bytes),
+            Some(Sabotage::ReplayMessages) => self.replay(bytes, |kind| {
+                matches!(kind, Kind::Flow(EventKind::New | EventKind::Update))
+            }),
+            Some(Sabotage::ReplayExpectations) => self.replay(bytes, |kind| {
+                matches!(kind, Kind::Expectation(EventKind::New | EventKind::Update))
+            }),
             _ => bytes,
         }
     }
 
     /// Keeps old announcements, and now and then lets one take a new message's place and number.
-    fn replay(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+    fn replay(&mut self, bytes: Vec<u8>, announces: impl Fn(Kind) -> bool) -> Vec<u8> {
         let mut messages = split(&bytes);
-        let announces = |kind| matches!(kind, Kind::Flow(EventKind::New | EventKind::Update));
         let one = messages.next().and_then(Result::ok);
         if messages.next().is_some() || !one.is_some_and(|one| announces(one.header.kind)) {
             return bytes;

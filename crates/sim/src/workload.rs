@@ -67,7 +67,7 @@ impl Workload {
             flow.helper.is_some() && matches!(flow.orig.l4, L4::Tcp(_) | L4::Udp(_))
         };
         let masters: Vec<Flow<'static>> = kernel
-            .flows()
+            .own_flows()
             .filter(helped)
             .map(|(_, flow)| flow.clone())
             .collect();
@@ -120,8 +120,8 @@ impl Workload {
 
     /// An expected flow comes: its expectation goes, and a flow with a master is there.
     pub fn fulfil(&mut self, kernel: &mut Kernel) -> Option<(ExpectChange, Option<Change>)> {
-        let index = self.random.index(kernel.expectations_len());
-        let (key, expectation) = kernel.expectations().nth(index)?;
+        let index = self.random.index(kernel.own_expectations().count());
+        let (key, expectation) = kernel.own_expectations().nth(index)?;
         let (key, zone, master) = (*key, expectation.zone, expectation.master);
         let end = kernel.forget(&key, Origin::Traffic)?;
         let port = end.expectation.tuple.l4.ports()?.dst;
@@ -184,8 +184,8 @@ impl Workload {
     }
 
     fn pick(&mut self, kernel: &Kernel) -> Option<Key> {
-        let index = self.random.index(kernel.len());
-        kernel.flows().nth(index).map(|(key, _)| *key)
+        let index = self.random.index(kernel.own_flows().count());
+        kernel.own_flows().nth(index).map(|(key, _)| *key)
     }
 
     const fn next_version(&mut self) -> Mark {
@@ -215,7 +215,7 @@ impl Workload {
         }
         if random.chance(Percent(15)) {
             let masters: Vec<Tuple> = kernel
-                .flows()
+                .own_flows()
                 .filter(|(_, it)| it.family() == flow.family() && it.zone == flow.zone)
                 // The wire has no ports or keys for the others.
                 .filter(|(_, it)| matches!(it.orig.l4, L4::Tcp(_) | L4::Udp(_)))

@@ -5,6 +5,7 @@
 //! dumps, kernel operations, datagrams) is planned and happens later, so that other things come in
 //! between. Checkers are told every fact and change nothing.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use ctsync::{ClientId, Instant};
@@ -338,6 +339,7 @@ impl World {
             hosts: &self.hosts,
             history: &self.history,
             scenario: &self.scenario,
+            external: OnceCell::new(),
         };
         self.checkers.observe(&scene, fact, &mut self.findings);
     }

@@ -63,3 +63,57 @@ fn a_commit_without_end_is_noticed() {
 fn a_silent_node_is_noticed() {
     check("calm", Sabotage::LetSleep, "bounds");
 }
+
+#[test]
+fn lost_events_are_noticed_in_every_mode() {
+    for scenario in [
+        "notrack-calm",
+        "notrack-bypass-calm",
+        "alarm-calm",
+        "inject-calm",
+    ] {
+        check(scenario, Sabotage::LoseEvents, "convergence");
+    }
+}
+
+#[test]
+fn an_invention_is_noticed_in_every_mode() {
+    for scenario in [
+        "notrack-lossy",
+        "notrack-bypass-calm",
+        "alarm-lossy",
+        "inject-calm",
+    ] {
+        check(scenario, Sabotage::AlterDatagrams, "invented");
+    }
+}
+
+#[test]
+fn an_injection_that_did_not_happen_is_noticed() {
+    check("inject-calm", Sabotage::FakeOperations, "convergence");
+    check(
+        "expectations-inject",
+        Sabotage::FakeOperations,
+        "convergence",
+    );
+}
+
+#[test]
+fn lost_expectations_are_noticed() {
+    check("expectations", Sabotage::LoseExpectations, "expectations");
+    check(
+        "alarm-expectations",
+        Sabotage::LoseExpectations,
+        "expectations",
+    );
+}
+
+#[test]
+fn an_expectation_that_comes_back_is_noticed() {
+    check("expectations", Sabotage::ReplayExpectations, "expectations");
+}
+
+#[test]
+fn a_node_that_clings_to_a_dead_link_is_noticed() {
+    check("carrier-lost", Sabotage::HideCarrier, "bounds");
+}

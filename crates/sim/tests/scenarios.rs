@@ -139,3 +139,86 @@ fn ports_are_reused_at_once() {
 fn sequence_numbers_wrap() {
     check("sequence-wrap", lossy);
 }
+
+fn injected(counts: &Counts) -> bool {
+    counts.operations > 100 && compared(counts)
+}
+
+#[test]
+fn flows_whose_time_has_run_out_are_not_missed() {
+    check("timeouts-run-out", |counts| {
+        counts.expired > 20 && compared(counts)
+    });
+}
+
+#[test]
+fn notrack_replicates() {
+    check("notrack-calm", compared);
+    check("notrack-bypass-calm", compared);
+}
+
+#[test]
+fn notrack_asks_for_what_it_has_lost() {
+    check("notrack-lossy", lossy);
+    check("notrack-bypass-lossy", lossy);
+}
+
+#[test]
+fn several_primaries_know_of_each_other() {
+    check("notrack-four-primaries", compared);
+    check("notrack-three-primaries-lossy", compared);
+    check("alarm-four-primaries-lossy", compared);
+}
+
+#[test]
+fn alarm_repairs_everything_in_time() {
+    check("alarm-calm", compared);
+    check("alarm-lossy", lossy);
+    check("alarm-restart", compared);
+}
+
+#[test]
+fn what_is_injected_arrives() {
+    check("inject-calm", injected);
+    check("inject-lossy", injected);
+    check("notrack-inject-calm", injected);
+    check("notrack-inject-lossy", injected);
+    check("notrack-bypass-inject", injected);
+}
+
+#[test]
+fn a_polled_table_is_replicated() {
+    check("poll", |counts| counts.commits > 1 && compared(counts));
+    check("alarm-poll-lossy", lossy);
+}
+
+#[test]
+fn another_link_takes_over() {
+    let lost = |counts: &Counts| counts.carriers > 0 && compared(counts);
+    check("carrier-lost", lost);
+    check("four-links", lost);
+    check("notrack-carrier-lost", lost);
+    check("alarm-carrier-lost", lost);
+}
+
+#[test]
+fn broken_streams_are_made_up_for() {
+    let blocked = |counts: &Counts| counts.blocked > 0 && compared(counts);
+    check("stream-breaks", blocked);
+    check("stream-full", blocked);
+    check("stream-restart", |counts| {
+        counts.commits > 1 && blocked(counts)
+    });
+    check("notrack-stream-breaks", blocked);
+    check("alarm-stream-breaks", blocked);
+}
+
+#[test]
+fn expectations_are_replicated() {
+    let helped = |counts: &Counts| counts.expectations > 20 && compared(counts);
+    check("expectations", helped);
+    check("expectations-failover-lossy", helped);
+    check("expectations-inject", helped);
+    check("alarm-expectations", helped);
+    check("notrack-bypass-expectations", helped);
+}

@@ -29,22 +29,51 @@ fn check_seeds(words: &str, wish: Wish, seeds: std::ops::Range<u64>) {
     assert!(compared > 1_000, "only {compared} flows compared");
 }
 
-/// FT-FW with both caches.
-const FTFW: Wish = Wish {
-    mode: Some(ModeName::Ftfw),
-    inject: Some(false),
-    poll: Some(false),
-    ..Wish::ANY
-};
-
-#[test]
-fn ftfw_seeds_0_to_119_are_sound() {
-    check_seeds("--mode ftfw --inject no --poll no", FTFW, 0..120);
+/// Worlds of a mode.
+const fn of(mode: ModeName) -> Wish {
+    Wish {
+        mode: Some(mode),
+        ..Wish::ANY
+    }
 }
 
 #[test]
-fn ftfw_seeds_120_to_239_are_sound() {
-    check_seeds("--mode ftfw --inject no --poll no", FTFW, 120..240);
+fn any_seeds_are_sound() {
+    check_seeds("", Wish::ANY, 0..120);
+}
+
+#[test]
+fn ftfw_seeds_are_sound() {
+    check_seeds("--mode ftfw", of(ModeName::Ftfw), 1_000..1_120);
+}
+
+#[test]
+fn notrack_seeds_are_sound() {
+    check_seeds("--mode notrack", of(ModeName::Notrack), 2_000..2_100);
+}
+
+#[test]
+fn alarm_seeds_are_sound() {
+    check_seeds("--mode alarm", of(ModeName::Alarm), 3_000..3_100);
+}
+
+#[test]
+fn injection_seeds_are_sound() {
+    let wish = Wish {
+        inject: Some(true),
+        ..of(ModeName::Ftfw)
+    };
+    check_seeds("--mode ftfw --inject yes", wish, 4_000..4_060);
+}
+
+#[test]
+fn polling_seeds_are_sound() {
+    let wish = Wish {
+        poll: Some(true),
+        inject: Some(false),
+        ..Wish::ANY
+    };
+    check_seeds("--poll yes --inject no", wish, 5_000..5_060);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 //! Every message, every flow of the external cache and every flow written into a kernel is a state
 //! that the flow was in at the host it comes from, and not a mixture of two of its lives.
 
-use super::{Checker, FlowTold, external, flows_told};
+use super::{Checker, FlowTold, flows_told};
 use crate::essence::{Essence, Key};
 use crate::fact::{Fact, Scene};
 use crate::history::Yardstick;
-use crate::host::Operation;
+use crate::host::{Operation, Verb};
 use crate::text::{name, thing};
 
 /// The checker.
@@ -44,11 +44,11 @@ impl Checker for Invented {
                 if told.is_empty() {
                     return;
                 }
-                let known = external(scene.here());
+                let known = scene.known();
                 for key in told.iter().map(|told| told.key) {
-                    let lie = known
-                        .get(&key)
-                        .and_then(|known| scene.lie(scene.others(scene.host), &key, known, true));
+                    let lie = known.get(&key).and_then(|known| {
+                        scene.lie(scene.others(scene.host), &key, known, Yardstick::STRICT)
+                    });
                     if let Some(lie) = lie {
                         say(format!("{} in the external cache: {lie}", name(&key)));
                     }
@@ -87,7 +87,12 @@ fn written(scene: &Scene<'_>, operation: &Operation, say: &mut dyn FnMut(String)
     };
     let key = Key::of(flow);
     let essence = Essence::of(flow, true);
-    if let Some(lie) = scene.lie(scene.others(scene.host), &key, &essence, false) {
+    let yardstick = Yardstick {
+        status: false,
+        translation: operation.verb == Verb::Create,
+        ..Yardstick::STRICT
+    };
+    if let Some(lie) = scene.lie(scene.others(scene.host), &key, &essence, yardstick) {
         say(format!("{} written: {lie}", name(&key)));
     }
 }

@@ -15,14 +15,15 @@ mod order;
 mod resurrected;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ctsync::wire::{FlowMessage, Kind, split};
-use ctsync::{Cursor, View};
+use ctsync::{Cursor, Instant, Seq, View};
 use flow::EventKind;
 
 use crate::essence::{Essence, Key};
 use crate::fact::{Fact, Scene};
-use crate::host::Host;
+use crate::host::{Host, HostId};
 use crate::report::Findings;
 
 /// One checker.
@@ -80,6 +81,38 @@ impl Default for Checkers {
     }
 }
 
+/// Messages of a sender of which a node remembers what they were about, where they are not acknowledged.
+/// What lags further behind is taken for the beginning of a new series.
+const REMEMBERED: i32 = 1_000;
+
+/// How far each host has got with what each other one sends.
+#[derive(Debug, Default)]
+struct Progress(BTreeMap<(HostId, HostId), (Seq, Instant)>);
+
+impl Progress {
+    /// Whether a datagram lags so far behind that nobody can tell its place, or one did lately.
+    fn is_lost_sight_of(&mut self, scene: &Scene<'_>, from: HostId, datagram: &[u8]) -> bool {
+        let several = scene.scenario.hosts > 2 && scene.scenario.links > 1;
+        if several && !scene.scenario.node.resends() {
+            // Whose address it is on another link shows by its numbers only, which may be alike.
+            return true;
+        }
+        let seqs = split(datagram).filter_map(Result::ok);
+        let Some(seq) = seqs.map(|message| message.header.seq).next() else {
+            return false;
+        };
+        let begin = (seq, Instant::default());
+        let (newest, confused_until) = self.0.entry((scene.host, from)).or_insert(begin);
+        let behind = newest.distance(seq);
+        if behind < 0 {
+            *newest = seq;
+        } else if behind >= REMEMBERED {
+            *confused_until = scene.now + Duration::from_secs(1);
+        }
+        scene.now < *confused_until && !scene.scenario.node.resends()
+    }
+}
+
 /// A message about a flow.
 struct FlowTold {
     kind: EventKind,
@@ -120,7 +153,7 @@ fn contents(view: View<'_>) -> BTreeMap<Key, Essence> {
 }
 
 /// The peer's flows, as the host knows them; none if its daemon is down.
-fn external(host: &Host) -> BTreeMap<Key, Essence> {
+pub(crate) fn external(host: &Host) -> BTreeMap<Key, Essence> {
     host.node
         .as_ref()
         .map(|node| contents(node.external()))

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, external, flows_told};
+use super::{Checker, Progress, flows_told};
 use crate::essence::Key;
 use crate::fact::{Fact, Scene};
 use crate::host::HostId;
@@ -17,6 +17,7 @@ pub(super) struct Order {
     sent: BTreeMap<(HostId, Key), usize>,
     /// By who keeps it, and who told it.
     kept: BTreeMap<(HostId, HostId, Key), usize>,
+    progress: Progress,
 }
 
 impl Checker for Order {
@@ -61,10 +62,10 @@ impl Order {
         say: &mut dyn FnMut(String),
     ) {
         let told = flows_told(datagram);
-        if told.is_empty() {
+        if self.progress.is_lost_sight_of(scene, from, datagram) || told.is_empty() {
             return;
         }
-        let known = external(scene.here());
+        let known = scene.known();
         for key in told.iter().map(|told| told.key) {
             let Some(version) = known.get(&key).map(crate::essence::Essence::version) else {
                 continue;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use flow::EventKind;
 
-use super::{Checker, external, flows_told};
+use super::{Checker, Progress, flows_told};
 use crate::essence::Key;
 use crate::fact::{Fact, Scene};
 use crate::host::HostId;
@@ -16,6 +16,7 @@ use crate::text::name;
 #[derive(Debug, Default)]
 pub(super) struct Resurrected {
     ends: BTreeMap<(HostId, HostId, Key), usize>,
+    progress: Progress,
 }
 
 impl Checker for Resurrected {
@@ -33,11 +34,11 @@ impl Checker for Resurrected {
             return;
         };
         let told = flows_told(datagram);
-        if told.is_empty() {
+        if self.progress.is_lost_sight_of(scene, *peer, datagram) || told.is_empty() {
             return;
         }
         let peer = *peer;
-        let known = external(scene.here());
+        let known = scene.known();
         for told in told {
             let rank = |version| scene.history.rank(peer, &told.key, version);
             let ended = told.kind == EventKind::Destroy && !known.contains_key(&told.key);

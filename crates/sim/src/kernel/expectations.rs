@@ -85,9 +85,11 @@ impl Kernel {
             .map(|(key, (it, _))| (key, it))
     }
 
-    /// Number of expectations.
-    pub fn expectations_len(&self) -> usize {
-        self.expectations.table.len()
+    /// Those of flows whose packets pass here.
+    pub fn own_expectations(&self) -> impl Iterator<Item = (&ExpectKey, &Expectation<'static>)> {
+        let master = |it: &Expectation<'_>| Key::new(&it.master, it.zone);
+        self.expectations()
+            .filter(move |(_, it)| !self.foreign.contains(&master(it)))
     }
 
     /// All expectations, with what is left of their timeouts.

@@ -53,6 +53,8 @@ pub struct Kernel {
     ends: BTreeMap<Key, Instant>,
     by_end: BTreeSet<(Instant, Key)>,
     expectations: Expectations,
+    /// Flows whose packets do not pass here: the daemon has made them for a peer.
+    foreign: BTreeSet<Key>,
     /// The time, as of the last look at the clock.
     pub now: Instant,
     events: VecDeque<Event<'static>>,
@@ -76,6 +78,7 @@ impl Kernel {
             ends: BTreeMap::new(),
             by_end: BTreeSet::new(),
             expectations: Expectations::new(),
+            foreign: BTreeSet::new(),
             now: Instant(0),
             events: VecDeque::new(),
             events_len_max,
@@ -108,6 +111,9 @@ impl Kernel {
         self.replies.insert(reply, key);
         self.table.insert(self.place(key), flow.clone());
         self.set_end(key, flow.timeout);
+        if origin == Origin::Inject {
+            self.foreign.insert(key);
+        }
         Some(self.announce(EventKind::New, origin, key, flow))
     }
 
@@ -145,6 +151,7 @@ impl Kernel {
         }
         let flow = self.aged(key, flow);
         self.set_end(*key, None);
+        self.foreign.remove(key);
         let change = self.announce(EventKind::Destroy, origin, *key, flow);
         self.remove_orphans(key);
         Some(change)
@@ -257,6 +264,11 @@ impl Kernel {
     /// All flows, in the order of the table.
     pub fn flows(&self) -> impl Iterator<Item = (&Key, &Flow<'static>)> {
         self.table.iter().map(|((_, key), flow)| (key, flow))
+    }
+
+    /// The flows whose packets pass here.
+    pub fn own_flows(&self) -> impl Iterator<Item = (&Key, &Flow<'static>)> {
+        self.flows().filter(|(key, _)| !self.foreign.contains(*key))
     }
 
     /// Number of flows.

@@ -102,6 +102,23 @@ pub(super) fn choose(scenario: &mut Scenario, wish: &Wish, random: &mut Random) 
     if scenario.hosts > 2 {
         scenario.traffic = Traffic::Everyone;
     }
+    if scenario.node.injects() {
+        spare_readings(scenario);
+    }
+}
+
+/// Where the peer's flows are in the kernel, whoever reads its table takes them for his own, and tells
+/// their owner of them; stock does so as well. Such worlds would show nothing else any more, so
+/// there are none (docs/open.md).
+fn spare_readings(scenario: &mut Scenario) {
+    scenario.node.poll = None;
+    scenario.events_len_max = 4_096;
+    if !scenario.node.keeps() {
+        scenario.hosts = 2;
+        scenario.traffic = Traffic::Primary;
+        scenario.link.loss = Percent(0);
+        scenario.node.startup_resync = false;
+    }
 }
 
 fn random_alarm(random: &mut Random) -> ModeConfig {
@@ -150,17 +167,36 @@ impl NodeSettings {
 impl Scenario {
     /// Whether something can happen in this world.
     pub fn can_befall(&self, incident: Incident) -> bool {
+        let (injects, bypasses) = (self.node.injects(), !self.node.keeps());
         match incident {
+            Incident::Reconnect if injects && bypasses => false,
             Incident::Reconnect => self.transport == Transport::Streams,
+            Incident::Failover
+            | Incident::Restart
+            | Incident::Reboot
+            | Incident::Request(Request::ResyncKernel(_) | Request::SchedulePurge)
+                if injects =>
+            {
+                false
+            }
+            Incident::Partition
+            | Incident::Deaf
+            | Incident::Carrier
+            | Incident::Request(Request::SendBulk | Request::RequestBulk)
+                if injects && bypasses =>
+            {
+                false
+            }
             Incident::Failover | Incident::Request(Request::SchedulePurge) => self.hosts == 2,
             _ => true,
         }
     }
 
-    /// Whether a kernel may refuse what the peer's accepts.
+    /// Whether a kernel may refuse what the peer's accepts, or there is no room on the way to it.
     pub fn is_cramped(&self) -> bool {
-        let room = usize::try_from(self.slots).unwrap_or(usize::MAX);
-        self.helper_missing || self.table_len_max <= room
+        let flows = usize::try_from(self.slots + self.burst).unwrap_or(usize::MAX);
+        let room = self.table_len_max.min(self.node.cache_len_max);
+        self.helper_missing || room <= flows
     }
 
     /// Whether messages of one sender may arrive in another order than sent.
@@ -173,7 +209,10 @@ impl Scenario {
     /// Whether a receiver can tell the lives of a flow apart: it hears of each end and each beginning,
     /// and from one host.
     pub fn tells_lives_apart(&self) -> bool {
-        self.node.resends() || !self.loses() && !self.reorders() && self.hosts == 2
+        // Without a cache a lost event is as good as a lost message.
+        let hears_all = self.node.keeps() || self.events_len_max > 1_000;
+        let whole = hears_all && !self.loses() && !self.reorders();
+        self.node.resends() || whole && self.hosts == 2
     }
 
     /// Whether messages may get lost.

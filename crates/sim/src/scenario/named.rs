@@ -4,14 +4,21 @@
 
 use std::time::Duration;
 
-use ctsync::{ModeConfig, Request};
+use ctsync::{ExternalCache, InternalCache, ModeConfig, Request};
 
 use super::{Incident, NodeSettings, Scenario, Traffic};
-use crate::network::LinkFaults;
+use crate::network::{LinkFaults, Transport};
 use crate::random::Percent;
 
 /// The named scenarios.
 pub fn named() -> Vec<Scenario> {
+    let basics = faults().into_iter().chain(commands());
+    let more = modes().into_iter().chain(links()).chain(expectations());
+    basics.chain(more).collect()
+}
+
+/// FT-FW, and what links and daemons do to it.
+fn faults() -> Vec<Scenario> {
     vec![
         Scenario::calm("calm"),
         lossy("lossy-10", 10),
@@ -35,6 +42,12 @@ pub fn named() -> Vec<Scenario> {
                 &[Incident::Restart, Incident::Reboot, Incident::Burst],
             )
         },
+    ]
+}
+
+/// FT-FW, and what operators, strangers and limits do to it.
+fn commands() -> Vec<Scenario> {
+    vec![
         with("failover", &[Incident::Failover]),
         Scenario {
             link: lossy("", 10).link,
@@ -81,7 +94,162 @@ pub fn named() -> Vec<Scenario> {
             },
             ..lossy("sequence-wrap", 10)
         },
+        Scenario {
+            short_lives: Percent(60),
+            incidents: vec![Incident::Failover],
+            ..Scenario::calm("timeouts-run-out")
+        },
     ]
+}
+
+/// Other modes than FT-FW, each without and with faults, and several primaries.
+fn modes() -> Vec<Scenario> {
+    let notrack = || Scenario::calm("").in_mode(ModeConfig::Notrack);
+    let alarm = || Scenario::calm("").in_mode(ALARM);
+    let faults = vec![Incident::Burst, Incident::Partition, Incident::Deaf];
+    let primaries = |hosts, scenario| Scenario {
+        hosts,
+        traffic: Traffic::Everyone,
+        ..scenario
+    };
+    let polls = || Scenario {
+        node: NodeSettings {
+            poll: Some(Duration::from_millis(700)),
+            ..Scenario::calm("").node
+        },
+        ..Scenario::calm("")
+    };
+    let rough = |scenario: Scenario| Scenario {
+        link: lossy("", 10).link,
+        incidents: faults.clone(),
+        ..scenario
+    };
+    vec![
+        notrack().called("notrack-calm"),
+        rough(notrack()).called("notrack-lossy"),
+        rough(notrack().bypassing()).called("notrack-bypass-lossy"),
+        notrack().bypassing().called("notrack-bypass-calm"),
+        primaries(4, notrack()).called("notrack-four-primaries"),
+        rough(primaries(3, notrack())).called("notrack-three-primaries-lossy"),
+        alarm().called("alarm-calm"),
+        rough(alarm()).called("alarm-lossy"),
+        rough(primaries(4, alarm())).called("alarm-four-primaries-lossy"),
+        Scenario {
+            incidents: vec![Incident::Restart, Incident::Reboot, Incident::Burst],
+            ..alarm()
+        }
+        .called("alarm-restart"),
+        Scenario::calm("").injecting().called("inject-calm"),
+        rough(Scenario::calm("").injecting()).called("inject-lossy"),
+        notrack().injecting().called("notrack-inject-calm"),
+        rough(notrack().injecting()).called("notrack-inject-lossy"),
+        notrack()
+            .bypassing()
+            .injecting()
+            .called("notrack-bypass-inject"),
+        Scenario {
+            incidents: vec![Incident::Failover, Incident::Restart],
+            ..polls()
+        }
+        .called("poll"),
+        rough(polls().in_mode(ALARM)).called("alarm-poll-lossy"),
+    ]
+}
+
+/// Several links, and streams.
+fn links() -> Vec<Scenario> {
+    let linked = |links, transport, incidents: &[Incident]| Scenario {
+        links,
+        transport,
+        incidents: incidents.to_vec(),
+        ..Scenario::calm("")
+    };
+    let carriers = [Incident::Carrier, Incident::Burst];
+    let streams = Transport::Streams;
+    vec![
+        linked(2, Transport::Datagrams, &carriers).called("carrier-lost"),
+        linked(
+            4,
+            Transport::Datagrams,
+            &[Incident::Deaf, Incident::Carrier],
+        )
+        .called("four-links"),
+        linked(3, Transport::Datagrams, &carriers)
+            .in_mode(ModeConfig::Notrack)
+            .called("notrack-carrier-lost"),
+        linked(3, Transport::Datagrams, &carriers)
+            .in_mode(ALARM)
+            .called("alarm-carrier-lost"),
+        linked(1, streams, &[Incident::Reconnect, Incident::Burst]).called("stream-breaks"),
+        linked(
+            1,
+            streams,
+            &[Incident::Block, Incident::Partition, Incident::Burst],
+        )
+        .called("stream-full"),
+        linked(1, streams, &[Incident::Restart, Incident::Failover]).called("stream-restart"),
+        linked(1, streams, &[Incident::Reconnect, Incident::Burst])
+            .in_mode(ModeConfig::Notrack)
+            .called("notrack-stream-breaks"),
+        linked(1, streams, &[Incident::Reconnect, Incident::Burst])
+            .in_mode(ALARM)
+            .called("alarm-stream-breaks"),
+    ]
+}
+
+/// Helpers at work.
+fn expectations() -> Vec<Scenario> {
+    let helped = || Scenario {
+        slots: 150,
+        node: NodeSettings {
+            expectations: true,
+            ..Scenario::calm("").node
+        },
+        ..Scenario::calm("")
+    };
+    vec![
+        helped().called("expectations"),
+        Scenario {
+            link: lossy("", 10).link,
+            incidents: vec![Incident::Failover, Incident::Burst],
+            short_lives: Percent(10),
+            ..helped()
+        }
+        .called("expectations-failover-lossy"),
+        helped().injecting().called("expectations-inject"),
+        helped().in_mode(ALARM).called("alarm-expectations"),
+        helped()
+            .in_mode(ModeConfig::Notrack)
+            .bypassing()
+            .called("notrack-bypass-expectations"),
+    ]
+}
+
+/// ALARM with times that fit into a short world.
+const ALARM: ModeConfig = ModeConfig::Alarm {
+    refresh_time: Duration::from_secs(2),
+    cache_timeout: Duration::from_secs(9),
+};
+
+impl Scenario {
+    fn called(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    const fn in_mode(mut self, mode: ModeConfig) -> Self {
+        self.node.mode = mode;
+        self
+    }
+
+    const fn bypassing(mut self) -> Self {
+        self.node.internal_cache = InternalCache::Bypass;
+        self
+    }
+
+    const fn injecting(mut self) -> Self {
+        self.node.external_cache = ExternalCache::Inject;
+        self
+    }
 }
 
 fn with(name: &'static str, incidents: &[Incident]) -> Scenario {
