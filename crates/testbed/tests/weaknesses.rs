@@ -155,3 +155,22 @@ fn events_with_time_stamps_are_taken() -> Result<()> {
     }
     Ok(())
 }
+
+/// Row 32: a peer with `CommitTimeout` tells no timeouts, and stock's kernel refuses every flow
+/// that it tells to a node without an external cache.
+#[test]
+fn what_a_peer_with_a_commit_timeout_tells_is_injected() -> Result<()> {
+    for peer in [Ours, Stock] {
+        let setup = Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4);
+        let network = SyncPair::new()?;
+        let with = |in_mode| Setup { in_mode, ..setup }.configs();
+        let [config_a, _] = with("CommitTimeout 250");
+        let [_, config_b] = with("DisableExternalCache on");
+        let a = Conntrackd::start(&network.a, peer, &config_a)?;
+        let _b = Conntrackd::start(&network.b, Ours, &config_b)?;
+        group(1, 20).create(&network.a)?;
+        wait_for_number("flows of A", 20, || Ok(a.internal()?.len()))?;
+        wait_for_number("flows in B's kernel", 20, || network.b.flow_count())?;
+    }
+    Ok(())
+}
