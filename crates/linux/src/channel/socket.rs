@@ -1,5 +1,6 @@
 //! What the sockets of all transports have in common: their making, their buffers, and the
-//! addresses that the kernel writes.
+//! addresses that the kernel writes. All of them are non-blocking and closed on exec; whatever
+//! only one transport needs stands with that one.
 
 use std::net::{SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;

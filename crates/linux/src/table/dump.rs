@@ -16,14 +16,18 @@ use nfnetlink::expect::request as expectations;
 use nfnetlink::nl::{Builder, Messages};
 use nfnetlink::{EncodeError, Malformed, ObjectMessage};
 
-use crate::error::Errno;
+use crate::error::{Errno, SystemError};
 use crate::netlink::{self, Groups, RECEIVE_LEN, Socket};
+use crate::table::ahead::ReadAhead;
 use crate::table::{DumpKind, Error, Result, error, receive};
 
 /// The sequence number of a dump: each has a socket of its own.
 const SEQUENCE: u32 = 1;
 
 const OPERATION: &str = "dump table";
+
+/// Portions of a dump that are not worth a thread.
+const ALONE_MAX: u32 = 8;
 
 /// What to read.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +68,14 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Dump {
     socket: Socket,
-    pending: Pending,
+    answers: Answers,
     buffer: Box<[u8]>,
+}
+
+/// How far the answer to the request is.
+#[derive(Debug)]
+struct Answers {
+    pending: Pending,
     interrupted: bool,
 }
 
@@ -78,9 +88,11 @@ impl Dump {
         socket.send(&request)?;
         Ok(Self {
             socket,
-            pending: Pending::one(SEQUENCE),
+            answers: Answers {
+                pending: Pending::one(SEQUENCE),
+                interrupted: false,
+            },
             buffer: vec![0; RECEIVE_LEN].into_boxed_slice(),
-            interrupted: false,
         })
     }
 
@@ -92,7 +104,30 @@ impl Dump {
         mut sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
     ) -> Result<Progress> {
         let datagram = receive(&self.socket, &mut self.buffer, OPERATION)?;
-        for message in Messages::new(datagram.unwrap_or_default()) {
+        self.answers.take(datagram.unwrap_or_default(), &mut sink)
+    }
+
+    /// Reads to the end; whether the table changed so that entries may be missing or doubled.
+    pub fn read_all(
+        &mut self,
+        mut sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
+    ) -> Result<bool> {
+        loop {
+            if let Progress::Finished { interrupted } = self.read(&mut sink)? {
+                return Ok(interrupted);
+            }
+        }
+    }
+}
+
+impl Answers {
+    /// Hands each entry of a datagram to `sink`.
+    fn take(
+        &mut self,
+        datagram: &[u8],
+        mut sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
+    ) -> Result<Progress> {
+        for message in Messages::new(datagram) {
             let message = match message {
                 Ok(message) => message,
                 Err(reason) => {
@@ -117,28 +152,30 @@ impl Dump {
             Progress::More
         })
     }
-
-    /// Reads to the end; whether the table changed so that entries may be missing or doubled.
-    pub fn read_all(
-        &mut self,
-        mut sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
-    ) -> Result<bool> {
-        loop {
-            if let Progress::Finished { interrupted } = self.read(&mut sink)? {
-                return Ok(interrupted);
-            }
-        }
-    }
 }
 
 /// A dump of the flows that a filter lets through. A kernel that refuses the filter is asked for all
 /// flows of its family, so whoever reads has to test again what comes.
+///
+/// It is for programs that do nothing else meanwhile: what is more than some portions is received by a
+/// thread, so that the kernel does not wait for the reader.
 #[derive(Debug)]
 pub struct FilteredDump {
-    dump: Dump,
+    /// Where the answer comes from, unless it has ended badly.
+    source: Option<Source>,
     kind: DumpKind,
     /// What to ask for when the first answer is a refusal.
     fallback: Option<KernelFilter>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Received as it is read: the first portions, of which so many have been read.
+    Own(Dump, u32),
+    /// Received by a thread.
+    Ahead(ReadAhead, Answers),
+    /// The same, where there can be no thread.
+    Alone(Dump),
 }
 
 impl FilteredDump {
@@ -149,7 +186,7 @@ impl FilteredDump {
             ..KernelFilter::default()
         };
         Ok(Self {
-            dump: Dump::start(&Query::Flows(kind, filter))?,
+            source: Some(Source::Own(Dump::start(&Query::Flows(kind, filter))?, 0)),
             kind,
             fallback: (*filter != plain).then_some(plain),
         })
@@ -160,13 +197,63 @@ impl FilteredDump {
         &mut self,
         sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
     ) -> Result<Progress> {
-        match (self.dump.read(sink), self.fallback.take()) {
-            (Err(error), Some(plain)) if is_unsupported(&error) => {
-                self.dump = Dump::start(&Query::Flows(self.kind, &plain))?;
-                Ok(Progress::More)
+        let gone = || SystemError::new(OPERATION, Errno::PIPE);
+        let (source, progress) = match self.source.take().ok_or_else(gone)? {
+            Source::Own(mut dump, read) => match (dump.read(sink), self.fallback.take()) {
+                (Err(error), Some(plain)) if is_unsupported(&error) => {
+                    let dump = Dump::start(&Query::Flows(self.kind, &plain))?;
+                    (Source::Own(dump, 0), Progress::More)
+                }
+                (Ok(Progress::More), _) if read >= ALONE_MAX => (dump.ahead(), Progress::More),
+                (result, _) => (Source::Own(dump, read + 1), result?),
+            },
+            Source::Ahead(ahead, mut answers) => {
+                let progress = answers.take_next(&ahead, sink)?;
+                (Source::Ahead(ahead, answers), progress)
             }
-            (result, _) => result,
+            Source::Alone(mut dump) => {
+                let progress = dump.read(sink)?;
+                (Source::Alone(dump), progress)
+            }
+        };
+        self.source = Some(source);
+        Ok(progress)
+    }
+}
+
+impl Dump {
+    /// Has the rest received by a thread, if there can be one.
+    fn ahead(self) -> Source {
+        let Self {
+            socket,
+            answers,
+            buffer,
+        } = self;
+        match ReadAhead::start(socket, OPERATION) {
+            Ok(ahead) => Source::Ahead(ahead, answers),
+            Err(socket) => Source::Alone(Self {
+                socket,
+                answers,
+                buffer,
+            }),
         }
+    }
+}
+
+impl Answers {
+    /// Hands each entry of the next portion to `sink`.
+    fn take_next(
+        &mut self,
+        ahead: &ReadAhead,
+        mut sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
+    ) -> Result<Progress> {
+        let portion = ahead.next_portion()?;
+        let mut progress = Progress::More;
+        for datagram in portion.datagrams() {
+            progress = self.take(datagram, &mut sink)?;
+        }
+        ahead.give_back(portion);
+        Ok(progress)
     }
 }
 

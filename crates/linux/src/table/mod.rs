@@ -8,6 +8,7 @@
 //! Each of them owns its socket, so they do not disturb each other, and the port id of a socket
 //! names the origin of what was changed through it ([`Origins`]).
 
+mod ahead;
 mod batch;
 mod dump;
 mod error;

@@ -1,5 +1,6 @@
 //! Runs a program as the kernel does (`net/core/filter.c`, for the instructions used here), to
-//! test what the compiler makes without a kernel.
+//! test what the compiler makes without a kernel. It panics where the kernel would refuse the
+//! program: an unknown instruction, a jump out of it.
 
 use std::vec::Vec;
 

@@ -1,4 +1,7 @@
 //! The program and the filter it was made from judge alike.
+//!
+//! Flows and filters are drawn from few addresses, so that they meet often; the events are the
+//! bytes that our own encoder makes of the flows. The kernel's events are met in `testbed`.
 
 use std::net::IpAddr;
 use std::vec::Vec;
