@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use ctsync::config::InternalCache;
+use ctsync::config::{ExternalCache, InternalCache};
 use ctsync::{
     self as core, ClientId, CommitReport, Cursor, Input, Instant, Item, QueuedMessage, Seq, Tables,
 };
@@ -31,6 +31,9 @@ const ELEMENTS_PER_PIECE: usize = 2048;
 
 /// Why a request was not done: there is no such cache or table here.
 const NOT_REPLICATED: &str = "nothing of the kind is replicated";
+
+/// Why a request was not done: `DisableInternalCache`.
+const NO_INTERNAL: &str = "there is no internal cache";
 
 /// Why a request was not done: it waits for nobody.
 const COMMITTING: &str = "a commit is in progress";
@@ -269,7 +272,7 @@ impl Daemon {
     fn resync_kernel(&mut self, client: ClientId, table: Table, now: Instant) {
         if self.bypasses() {
             self.report(Report::ReadingUnsupported);
-            self.refuse(client, "there is no internal cache", now);
+            self.refuse(client, NO_INTERNAL, now);
             return;
         }
         if table != Table::Expectations {
@@ -342,6 +345,12 @@ impl Daemon {
         let refusal = match request {
             core::Request::FlushExternal | core::Request::FlushCaches if is_committing => {
                 Some(COMMITTING)
+            }
+            core::Request::FlushInternal if keeping.internal == InternalCache::Bypass => {
+                Some(NO_INTERNAL)
+            }
+            core::Request::FlushExternal if keeping.external == ExternalCache::Inject => {
+                Some("there is no external cache")
             }
             core::Request::SendBulk | core::Request::RequestBulk if keeping.life.is_some() => {
                 Some("mode ALARM sends everything by itself")

@@ -61,12 +61,14 @@ fn modes_that_cannot() -> Result<()> {
     check(&alarm, "-B", "mode ALARM sends everything by itself")?;
     check(&alarm, "-c", "")?;
     let bypass = Setup {
-        in_mode: "DisableInternalCache on",
+        in_mode: "DisableInternalCache on\nDisableExternalCache on",
         ..Setup::new(Mode::Notrack, Transport::Udp, IpVersion::V4)
     };
     let [_, config] = bypass.configs();
     let bypass = Conntrackd::start(&network.b, Ours, &config)?;
     check(&bypass, "-R", "there is no internal cache")?;
+    check(&bypass, "-f internal", "there is no internal cache")?;
+    check(&bypass, "-f external", "there is no external cache")?;
     check(&bypass, "-i", "")?;
     let node = Namespace::new("stats")?;
     let stats = Conntrackd::start(&node, Ours, "Stats { }\n")?;
