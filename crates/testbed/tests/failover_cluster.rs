@@ -72,26 +72,35 @@ fn without_conntrackd_the_connections_of_a_share_end_with_its_firewall() -> Resu
 
 #[test]
 fn a_copy_that_times_out_does_not_end_the_flow_itself_with_our_conntrackd() -> Result<()> {
-    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Ours)
+    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Ours, false)
 }
 
 #[test]
 fn a_copy_that_times_out_does_not_end_the_flow_itself_with_stocks_conntrackd() -> Result<()> {
-    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Stock)
+    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Stock, false)
+}
+
+/// A daemon that starts takes what the kernel has for its own; the script tells it what is not.
+#[test]
+fn a_copy_that_times_out_after_a_restart_does_not_end_the_flow_either() -> Result<()> {
+    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Ours, true)?;
+    a_copy_that_times_out_does_not_end_the_flow_itself(Implementation::Stock, true)
 }
 
 /// Only the kernel through which a flow passes renews its timeout; the copies in the others end.
 /// Their daemons must keep that to themselves.
 fn a_copy_that_times_out_does_not_end_the_flow_itself(
     implementation: Implementation,
+    restart: bool,
 ) -> Result<()> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut cluster = Cluster::new(implementation, true)?;
     cluster.boot()?;
+    let timeout = if restart { 8 } else { 2 };
     for node in &cluster.nodes {
         for name in ["udp_timeout", "udp_timeout_stream"] {
             let name = format!("net.netfilter.nf_conntrack_{name}");
-            node.namespace.sysctl(&name, 2)?;
+            node.namespace.sysctl(&name, timeout)?;
         }
     }
     let (mut held, _server) = traffic(&cluster)?;
@@ -101,6 +110,13 @@ fn a_copy_that_times_out_does_not_end_the_flow_itself(
     wait_until("the flow in every kernel", PATIENCE, || {
         (0..3).all(|node| flows(node).is_ok_and(|flows| flows.len() == 1))
     })?;
+    if restart {
+        cluster
+            .nodes
+            .iter_mut()
+            .try_for_each(ClusterNode::restart_daemon)?;
+    }
+    let flows = |node: usize| udp_flows(&cluster.nodes[node]);
     let before: Vec<_> = (0..3).map(flows).collect::<Result<_>>()?;
     wait_until("the copies to time out", PATIENCE, || {
         let left: usize = (0..3)

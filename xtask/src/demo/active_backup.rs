@@ -85,7 +85,7 @@ fn come_back(screen: Screen, pair: &mut FailoverPair) -> Result<()> {
     let [fw1, _] = &mut pair.firewalls;
     fw1.boot()?;
     fw1.wait_until_backup()?;
-    let flows = stage::learn_again(screen, pair, 0)?;
+    let flows = stage::learn_all(screen, pair, 0, stage::connections())?;
     let (flows, seconds) = (grouped(flows), start.elapsed().as_secs_f64());
     let text = format!("fw1 is back, empty; {seconds:.1} s later it knows fw2's {flows} flows");
     screen.note(Tone::Good, &text)?;

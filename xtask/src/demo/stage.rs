@@ -79,8 +79,7 @@ pub fn traffic(screen: Screen, pair: &FailoverPair, options: Options) -> Result<
         let text = format!("{flows} synthetic flows added in {seconds:.1} s");
         screen.note(Tone::Plain, &text)?;
     }
-    let least = u64::from(options.flows) + connections();
-    let flows = pair.wait_until_replicated(0, least)?;
+    let flows = learn_all(screen, pair, 1, u64::from(options.flows) + connections())?;
     let text = format!(
         "fw1 is primary with {} flows; fw2 knows all of them",
         grouped(flows)
@@ -90,20 +89,20 @@ pub fn traffic(screen: Screen, pair: &FailoverPair, options: Options) -> Result<
 }
 
 /// The TCP connections of one group.
-fn connections() -> u64 {
+pub fn connections() -> u64 {
     u64::try_from(HELD).unwrap_or_default() + 1
 }
 
-/// Waits until firewall `backup`, which has just come back, knows what the other one knows;
-/// returns how many flows.
-pub fn learn_again(screen: Screen, pair: &FailoverPair, backup: usize) -> Result<u64> {
+/// Waits until firewall `backup` knows what the other one knows, which is `least` or more; returns
+/// how many flows.
+pub fn learn_all(screen: Screen, pair: &FailoverPair, backup: usize, least: u64) -> Result<u64> {
     let (own, peer) = (pair.daemon(backup)?, pair.daemon(1 - backup)?);
     learn(screen, own, || {
         let (known, learnt) = (
             peer.statistics()?.internal.active,
             own.statistics()?.external.active,
         );
-        Ok((known >= connections() && learnt == known).then_some(known))
+        Ok((known >= least && learnt == known).then_some(known))
     })
 }
 

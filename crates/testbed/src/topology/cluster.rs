@@ -259,6 +259,17 @@ impl ClusterNode {
         Ok(())
     }
 
+    /// Kills conntrackd, starts it again and has it learn which flows are its own, as the README of
+    /// the examples says.
+    pub fn restart_daemon(&mut self) -> Result<()> {
+        if let Some(daemon) = &mut self.conntrackd {
+            daemon.restart(&self.namespace)?;
+        }
+        let script = self.files.file("share.sh");
+        let command = Command::new("/bin/sh").arg(script).arg("learn");
+        self.namespace.run(command).map(drop)
+    }
+
     /// Cuts the power: links down, daemons gone without a word. Returns when that was.
     pub fn cut_power(&mut self) -> Result<Instant> {
         if let Some(keepalived) = self.keepalived.take() {
