@@ -145,6 +145,7 @@ impl Report {
             Self::Node(notice) => match notice {
                 Notice::CacheFull { .. } => Some("full caches"),
                 Notice::ResendQueueFull => Some("full resend queues"),
+                Notice::MessagesLost(_) | Notice::EventsLost => Some("losses"),
                 Notice::PeerSequenceRecovered => Some("jumps of the peer"),
                 Notice::PeerGreeted
                 | Notice::PeerRestarted
@@ -337,9 +338,12 @@ const fn flush_text(tables: Tables, scheduled: bool) -> &'static str {
 const fn notice_level(notice: &Notice) -> Level {
     match notice {
         Notice::FlushRefusedCommitInProgress => Level::Error,
-        Notice::CacheFull { .. } | Notice::ResendQueueFull | Notice::PeerSilent(_) => {
-            Level::Warning
-        }
+        Notice::CacheFull { .. }
+        | Notice::ResendQueueFull
+        | Notice::MessagesLost(_)
+        | Notice::EventsLost
+        | Notice::UnsupportedWithoutCache
+        | Notice::PeerSilent(_) => Level::Warning,
         _ => Level::Notice,
     }
 }
@@ -391,6 +395,13 @@ fn notice_text(notice: &Notice) -> Cow<'static, str> {
         )
         .into(),
         Notice::PeerBack => "the peer is heard again".into(),
+        Notice::MessagesLost(count) => format!("{count} messages of the peer were lost").into(),
+        Notice::EventsLost => {
+            "events are lost: the link takes no more, and DisableInternalCache keeps nothing".into()
+        }
+        Notice::UnsupportedWithoutCache => {
+            "there is no internal cache (DisableInternalCache): request ignored".into()
+        }
         _ => format!("{notice:?}").into(),
     }
 }
