@@ -194,6 +194,90 @@ fn statistics_have_the_layout_of_stock() {
     }
 }
 
+/// What stock printed without caches, and in statistics mode.
+#[test]
+fn statistics_of_other_modes_have_the_layout_of_stock() {
+    let session = stock_session();
+    let link = LinkStats {
+        interface: "vda",
+        sent: traffic(316, 7, 0),
+        received: traffic(56, 7, 0),
+        ..session.link
+    };
+    let sides = [
+        Side::Bypass {
+            new: 3,
+            updated: 0,
+            destroyed: 0,
+        },
+        Side::Inject {
+            created: [0; 2],
+            updated: [0; 2],
+            destroyed: [0; 2],
+        },
+    ];
+    let stats = CacheStats {
+        name: "stats",
+        live: 3,
+        total: 3,
+        objects: 3,
+        created: 3,
+        updated: 1,
+        ..CacheStats::default()
+    };
+    let none = MessageStats::default();
+    for (name, text) in [
+        (
+            "uncached",
+            stats_text::general(&sides, Traffic::default(), &link, &none),
+        ),
+        ("uncached_cache", stats_text::cache(&sides)),
+        ("recorded", stats_text::recorded(&stats, Traffic::default())),
+        ("recorded_cache", stats_text::cache(&[Side::Cache(stats)])),
+    ] {
+        let file = stats_folder().join("stock").join(name);
+        assert_eq!(text, fs::read_to_string(&file).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn each_number_of_other_modes_has_its_place() {
+    let sides = [
+        Side::Bypass {
+            new: 1,
+            updated: 2,
+            destroyed: u64::MAX,
+        },
+        Side::Inject {
+            created: [3, 4],
+            updated: [5, 6],
+            destroyed: [7, u64::MAX],
+        },
+    ];
+    let session = distinct();
+    let tcp = |server, client| LinkStats {
+        transport: Transport::Tcp { server, client },
+        ..session.link
+    };
+    let multicast = LinkStats {
+        transport: Transport::Multicast,
+        ..session.link
+    };
+    let text = [
+        stats_text::cache(&sides),
+        stats_text::general(
+            &sides,
+            session.traffic,
+            &tcp(true, false),
+            &session.messages,
+        ),
+        stats_text::network(&session.messages, &tcp(false, true)),
+        stats_text::links(&[multicast, tcp(true, true)]),
+    ];
+    let file = stats_folder().join("distinct").join("other_modes");
+    compare(&file, Some(text.concat()));
+}
+
 #[test]
 fn each_number_has_its_place() {
     for (name, text) in layouts(&distinct()) {
