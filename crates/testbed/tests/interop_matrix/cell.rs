@@ -96,7 +96,7 @@ impl Cell {
         self.wait_until_equal(flows::LEFT)
     }
 
-    fn bulk(&self) -> Result<()> {
+    pub fn bulk(&self) -> Result<()> {
         self.forget()?;
         ask(&self.a, "-B")?;
         ask(&self.b, "-B")?;

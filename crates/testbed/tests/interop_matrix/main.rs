@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod cell;
+#[path = "../counters/expected.rs"]
+mod expected;
 mod flows;
 mod variants;
 

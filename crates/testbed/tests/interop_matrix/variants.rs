@@ -2,14 +2,16 @@
 //!
 //! What an option changes at one node the other one must stand, whoever it is.
 
+use std::collections::BTreeSet;
+
 use testbed::Implementation::{self, Ours, Stock};
 use testbed::{
     Conntrackd, Error, FlowLine, IpVersion, Mode, Progress, Result, Setup, SyncPair, Transport,
-    wait_for,
+    veth, wait_for,
 };
 
 use super::cell::{self, ALARM_TIMES, Cell, PATIENCE, ask, named, wait_until_equal};
-use super::{flows, pairs};
+use super::{expected, flows, pairs};
 
 pairs! {
     ftfw_window_tracking: |a, b| life(a, b, Mode::Ftfw, |setup| {
@@ -29,6 +31,11 @@ pairs! {
     alarm_cache_timeout: cache_timeout;
     ftfw_polling: |a, b| polling(a, b, Mode::Ftfw);
     alarm_polling: |a, b| polling(a, b, Mode::Alarm);
+    ftfw_second_link: |a, b| second_link(a, b, Mode::Ftfw);
+    notrack_second_link: |a, b| second_link(a, b, Mode::Notrack);
+    ftfw_expectations: |a, b| expectations(a, b, Mode::Ftfw);
+    notrack_expectations: |a, b| expectations(a, b, Mode::Notrack);
+    alarm_expectations: |a, b| expectations(a, b, Mode::Alarm);
 }
 
 fn over_udp(mode: Mode) -> Setup<'static> {
@@ -121,7 +128,7 @@ fn bypass(a: Implementation, b: Implementation) -> Result<()> {
         for (owner, peer) in [(&cell.a, &cell.b), (&cell.b, &cell.a)] {
             wait_for("the peer to know the flows", PATIENCE, || {
                 // A listing of the kernel has timeouts, and events say less than it.
-                let names = |lines: &std::collections::BTreeSet<FlowLine>| -> Vec<_> {
+                let names = |lines: &BTreeSet<FlowLine>| -> Vec<_> {
                     let mut names: Vec<_> = lines.iter().map(FlowLine::identity).collect();
                     names.sort();
                     names
@@ -241,4 +248,110 @@ fn polling(a: Implementation, b: Implementation, mode: Mode) -> Result<()> {
     // Whatever ended, the other one learns of it at the next look. Stock loses flows of a zone
     // and finds them again, each time (compat: daemon-11).
     named("destroy", cell.ends())
+}
+
+/// Two links: when the first one's cable is pulled out, the second one is used by both.
+fn second_link(a: Implementation, b: Implementation, mode: Mode) -> Result<()> {
+    let network = SyncPair::new()?;
+    veth(&network.a, "sync2", &network.b, "sync2")?;
+    network.a.address("sync2", "192.168.101.1/24")?;
+    network.b.address("sync2", "192.168.101.2/24")?;
+    let setup = Setup {
+        in_sync: "UDP {
+IPv4_address 192.168.101.OWN
+IPv4_Destination_Address 192.168.101.PEER
+Interface sync2
+Port 3780
+}",
+        ..over_udp(mode)
+    };
+    let [config_a, config_b] = setup.configs();
+    let of = |config: String, own, peer| config.replace("OWN", own).replace("PEER", peer);
+    let cell = Cell {
+        a: Conntrackd::start(&network.a, a, &of(config_a, "1", "2"))?,
+        b: Conntrackd::start(&network.b, b, &of(config_b, "2", "1"))?,
+        network,
+        mode,
+    };
+    named("new", cell.new_flows())?;
+    cell.network.set_connected(false)?;
+    for daemon in [&cell.a, &cell.b] {
+        let active = "device=sync2 status=RUNNING role=ACTIVE";
+        named(
+            "switch",
+            wait_for("the second link", PATIENCE, || {
+                let links = daemon.client("-s link")?.stdout;
+                Ok(match links.contains(active) {
+                    true => Progress::Done(()),
+                    false => Progress::Waiting(links),
+                })
+            }),
+        )?;
+    }
+    // What NOTRACK sent into the dead link is lost: ask for all.
+    ask(&cell.a, "-n")?;
+    ask(&cell.b, "-n")?;
+    named("update", cell.updates())?;
+    named("destroy", cell.ends())?;
+    named("bulk", cell.bulk())?;
+    named("commit", cell.commit())
+}
+
+/// `ExpectationSync`: what is expected here is listed there, and committed.
+fn expectations(a: Implementation, b: Implementation, mode: Mode) -> Result<()> {
+    let setup = Setup {
+        in_sync: "Options { ExpectationSync on }",
+        ..over_udp(mode)
+    };
+    let cell = named("start", Cell::start(a, b, &setup))?;
+    let nodes = [(&cell.network.a, 1), (&cell.network.b, 2)];
+    let listed = |daemon: &Conntrackd, request: &str| -> Result<BTreeSet<String>> {
+        let text = daemon.client(request)?.stdout;
+        let lasting = |line: &str| line.split(" [").next().unwrap_or_default().to_owned();
+        Ok(text.lines().map(lasting).collect())
+    };
+    let equal = |count| -> Result<()> {
+        for (owner, peer) in [(&cell.a, &cell.b), (&cell.b, &cell.a)] {
+            wait_for("the peer to know what is expected", PATIENCE, || {
+                let (own, theirs) = (listed(owner, "-i expect")?, listed(peer, "-e expect")?);
+                Ok(match own.len() == count && own == theirs {
+                    true => Progress::Done(()),
+                    false => Progress::Waiting(format!("{own:#?} and {theirs:#?}")),
+                })
+            })?;
+        }
+        Ok(())
+    };
+    for (node, number) in nodes {
+        expected::master(node, number)?;
+    }
+    named("master", {
+        wait_until_equal(&cell.a, &cell.b, 1).and_then(|()| wait_until_equal(&cell.b, &cell.a, 1))
+    })?;
+    for (node, number) in nodes {
+        expected::expect(node, number, 5001)?;
+        expected::expect(node, number, 5002)?;
+    }
+    named("new", equal(2))?;
+    for (node, _) in nodes {
+        expected::forget(node)?;
+    }
+    named("destroy", equal(0))?;
+    for (node, number) in nodes {
+        expected::expect(node, number, 5003)?;
+    }
+    named("again", equal(1))?;
+    // Flows first: an expectation needs its master.
+    ask(&cell.b, "-c ct")?;
+    ask(&cell.b, "-c expect")?;
+    named(
+        "commit",
+        wait_for("B's kernel to expect both", PATIENCE, || {
+            let table = cell.network.b.run("/usr/sbin/conntrack -L expect")?.stdout;
+            Ok(match table.matches("dport=5003").count() {
+                2 => Progress::Done(()),
+                _ => Progress::Waiting(table),
+            })
+        }),
+    )
 }
