@@ -185,6 +185,7 @@ impl Replication {
     fn carry_out(&mut self, now: Instant, reports: &mut Reports, commits: &mut Commits) {
         let mut begun = Begun::default();
         let mut full = false;
+        self.links.tell_pressure(&mut self.node, now);
         while let Some(output) = self.node.poll() {
             match output {
                 Output::Transmit { channel, bytes } => {

@@ -35,9 +35,6 @@ const DATAGRAMS_PER_STEP: usize = 32;
 /// datagrams hold thousands of messages each.
 const BYTES_PER_TURN: usize = DATAGRAMS_PER_TURN * 1500;
 
-/// Buffers gathered for a stream before they are written.
-const STREAM_BATCH: usize = 16;
-
 /// Time between two attempts to open the sockets of a link.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
@@ -289,7 +286,7 @@ impl Link {
             }
             Some(Sockets::Streams(_, sender)) => {
                 sender.queue(bytes);
-                if sender.queued() >= STREAM_BATCH && !self.blocked {
+                if sender.queued() >= self.settings.stream_batch() && !self.blocked {
                     self.flush(now, reports);
                 }
             }

@@ -20,6 +20,9 @@ const IPV6_HEADER_LEN: usize = 40;
 const UDP_HEADER_LEN: usize = 8;
 const TCP_HEADER_LEN: usize = 20;
 
+/// Buffers gathered for a stream before they are written.
+const STREAM_BATCH: usize = 16;
+
 /// What the configuration says of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settings {
@@ -63,6 +66,14 @@ impl Settings {
         match self {
             Self::Udp(link) | Self::Tcp(link, _) => &link.interface,
             Self::Multicast(link) => &link.interface,
+        }
+    }
+
+    /// Buffers gathered for a stream before they are written: no more than its queue holds.
+    pub fn stream_batch(&self) -> usize {
+        match self {
+            Self::Tcp(_, queue_len_max) => STREAM_BATCH.min(*queue_len_max).max(1),
+            Self::Udp(_) | Self::Multicast(_) => STREAM_BATCH,
         }
     }
 
