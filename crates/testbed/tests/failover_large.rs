@@ -1,4 +1,4 @@
-//! A failover with a table so large that the commit takes seconds, while servers go on talking.
+//! A failover with a table so large that the commit takes its time, while servers go on talking.
 //!
 //! Their packets reach a firewall that holds the shared addresses and does not know the
 //! connections yet. The fence of the example has to drop them; without it the firewall's own TCP
@@ -12,6 +12,8 @@ use testbed::{
     Tally, wait_for, wait_until,
 };
 
+/// Flows beside them. For more there is `cargo xtask demo --flows 600,000`.
+const FLOWS: u32 = 120_000;
 /// Connections on which the server talks.
 const DOWNLOADS: usize = 500;
 /// Between two words on each of them.
@@ -33,7 +35,7 @@ fn no_connection_is_reset_while_stocks_conntrackd_commits() -> Result<()> {
 }
 
 fn no_connection_is_reset(implementation: Implementation) -> Result<()> {
-    let (tally, fenced_off) = fail_over(Plan::new(implementation), 600_000)?;
+    let (tally, fenced_off) = fail_over(Plan::new(implementation), FLOWS)?;
     assert!(tally.is_all(), "{tally:?}");
     // There was something to keep away from the firewall's TCP.
     assert!(fenced_off > 0, "no packet came before its flow");
@@ -47,7 +49,7 @@ fn without_the_fence_connections_are_reset() -> Result<()> {
         rules: Rules::Open,
         ..Plan::new(Implementation::Stock)
     };
-    let (tally, _) = fail_over(plan, 200_000)?;
+    let (tally, _) = fail_over(plan, FLOWS)?;
     assert!(tally.reset > 0, "{tally:?}");
     Ok(())
 }
