@@ -9,7 +9,7 @@ use std::thread;
 
 use testbed::{Error, Namespace, Result};
 
-use crate::network::{PATIENCE, client_beside, unexpected};
+use crate::network::{DATA_PATIENCE, PATIENCE, client_beside, unexpected};
 
 /// Who opens the data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,9 @@ impl<'a> Session<'a> {
                 Data::Offered(listener)
             }
         };
+        // Each end has now acknowledged what the other one announced: it is not said again.
+        session.say("NOOP")?;
+        session.hear("331")?;
         Ok(session)
     }
 
@@ -185,7 +188,7 @@ impl<'a> Session<'a> {
 fn connect(client: &Namespace, address: SocketAddr) -> Result<TcpStream> {
     client
         .enter(|| {
-            let stream = TcpStream::connect_timeout(&address, PATIENCE / 3)?;
+            let stream = TcpStream::connect_timeout(&address, DATA_PATIENCE)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             Ok(stream)
         })?
@@ -196,7 +199,7 @@ fn accept(listener: &TcpListener) -> Result<TcpStream> {
     let failed = || Error::io("waiting for data");
     listener.set_nonblocking(true).map_err(failed())?;
     let mut accepted = None;
-    testbed::wait_until("the data connection", PATIENCE / 3, || {
+    testbed::wait_until("the data connection", DATA_PATIENCE, || {
         accepted = listener.accept().ok();
         accepted.is_some()
     })?;

@@ -20,7 +20,9 @@ use testbed::{
 };
 
 /// How long anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a data connection may take: where nobody lets it pass, this is waited for in vain.
+pub const DATA_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The server as the client reaches it.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -226,10 +228,14 @@ impl Firewall {
         let what = format!("{count} lines of {request} on {}", self.namespace.label());
         wait_for(&what, PATIENCE, || {
             let lines = self.listed(request)?;
-            Ok(match lines.len() == count {
-                true => Progress::Done(lines),
-                false => Progress::Waiting(lines.join("\n")),
-            })
+            if lines.len() == count {
+                return Ok(Progress::Done(lines));
+            }
+            let (listing, expected) = (lines.join("\n"), self.kernel_expectations()?);
+            let statistics = self.daemon.client("-s expect")?.stdout;
+            Ok(Progress::Waiting(format!(
+                "{listing}\nthe kernel expects {expected:?}\n{statistics}"
+            )))
         })
     }
 }
