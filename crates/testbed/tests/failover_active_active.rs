@@ -63,6 +63,12 @@ fn both_groups_survive(plan: Plan) -> Result<()> {
     assert!(pair.firewalls[0].is_primary_of(1)?);
     assert!(!pair.firewalls[0].is_primary_of(2)?);
 
+    // The script forgets what it knew of both firewalls, and asks for it again.
+    let log = pair.daemon(1)?.log().clone();
+    wait_until("the end of the takeover", PATIENCE, || {
+        let mut lines = log.lines().into_iter();
+        lines.any(|line| line.text.contains("flushing caches"))
+    })?;
     wait_until_known(&pair, 1)?;
     pair.firewalls[0].cut_power()?;
     traffic.goes_on_through(&pair, 1, 1)

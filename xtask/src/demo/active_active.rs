@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use testbed::{FailoverPair, Result, Roles};
+use testbed::{FailoverPair, Line, Result, Roles, wait_until};
 
 use super::act::{self, Failure, Outcome, Traffic};
 use super::options::Options;
@@ -77,6 +77,8 @@ fn take_back(screen: Screen, pair: &mut FailoverPair, traffic: &mut Traffic) -> 
     let start = Instant::now();
     pair.firewalls[1].boot()?;
     stage::know(screen, pair, 1, traffic)?;
+    let log = pair.daemon(1)?.log().clone();
+    let mut mark = log.mark();
     let seconds = start.elapsed().as_secs_f64();
     let text = format!("fw2 is back, empty; {seconds:.1} s later it knows fw1's flows");
     screen.note(Tone::Good, &text)?;
@@ -98,6 +100,11 @@ fn take_back(screen: Screen, pair: &mut FailoverPair, traffic: &mut Traffic) -> 
         Tone::Bad
     };
     screen.note(tone, &format!("{alive} of {total} connections alive"))?;
+    // The script forgets what it knew of both firewalls, and asks for it again.
+    wait_until("the end of the takeover", PATIENCE, || {
+        let forgets = |line: &Line| line.text.contains("flushing caches");
+        log.news(&mut mark).iter().any(forgets)
+    })?;
     stage::know_each_other(pair)?;
     Ok(outcome)
 }
