@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A daemon that does not answer after this time has not started.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running conntrackd. Dropping it kills it.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use testbed::{
 };
 
 /// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two nodes with a daemon each.
 struct Pair {

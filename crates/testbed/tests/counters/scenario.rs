@@ -16,7 +16,7 @@ use super::expected;
 use super::snapshot::{self, Snapshot};
 
 /// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is provoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use super::flows::{self, KernelTable};
 
 /// How long a step may take: TCP connects after three seconds at the latest, ALARM refreshes
 /// after two.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at the caches.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 

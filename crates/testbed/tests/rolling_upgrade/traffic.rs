@@ -11,7 +11,7 @@ pub const HELD: usize = 200;
 /// Visitors at a time.
 pub const VISITORS: usize = 8;
 /// How long anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// So young is a connection that need not have reached the backup before a power cut.
 const TOO_YOUNG: Duration = Duration::from_millis(50);
 
