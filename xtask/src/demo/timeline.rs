@@ -68,6 +68,8 @@ struct Story {
     takeover: Takeover,
     masters: usize,
     commit: Commit,
+    /// Whether the time that will be told is that of the flows; expectations have a line, too.
+    counts_flows: bool,
 }
 
 impl Heir {
@@ -167,7 +169,7 @@ impl Story {
     fn conntrackd_says(&mut self, name: &str, line: &Line) -> Option<Event> {
         let text = &line.text;
         if let Some(flows) = number_before(text, " new entries") {
-            self.commit.flows = flows;
+            (self.commit.flows, self.counts_flows) = (flows, true);
         }
         if let Some(failed) = number_before(text, " entries can't be committed") {
             self.commit.failed = failed;
@@ -179,6 +181,9 @@ impl Story {
             .next()?
             .parse()
             .ok()?;
+        if !std::mem::take(&mut self.counts_flows) {
+            return None;
+        }
         self.commit.seconds = seconds;
         self.takeover.committed = Some(self.commit.clone());
         let (flows, milliseconds) = (grouped(self.commit.flows), seconds * 1000.0);
