@@ -1,6 +1,7 @@
 //! Laws that hold for every command line.
 
 use super::*;
+use crate::cli::{batch, filters};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -140,6 +141,26 @@ proptest! {
         if let Err(error) = parse_words(&line).0 {
             prop_assert!(matches!(error.status(), 1 | 2));
             prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    /// A line of a file of commands or filters means something or is refused, whatever it holds; an
+    /// accepted filter is never an empty one.
+    #[test]
+    fn no_line_of_a_file_panics(words in vec(word(), 0..12), text in any::<String>()) {
+        let environment = Environment {
+            posix: false,
+            labels: &|_| Err(String::new()),
+            protocol_number: &|_| None,
+            open: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        };
+        for line in [words.join(" "), format!("{} {text}", words.join(" ")), text] {
+            if let Ok(Some(line)) = batch::Line::parse(&line, &environment, &mut Vec::new()) {
+                let _ = line.check();
+            }
+            if let Ok(Some(filter)) = filters::filter(&line, &environment, &mut Vec::new()) {
+                prop_assert_ne!(filter, flow::filter::FlowFilter::default(), "{}", line);
+            }
         }
     }
 }
