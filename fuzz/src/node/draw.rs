@@ -4,12 +4,19 @@
 
 use std::time::Duration;
 
-use ctsync::wire::{Control, Flags, FlowMessage, HelperName, IcmpParts, NatParts, SeqRange};
-use ctsync::{Config, ModeConfig, Seq};
-use flow::{
-    Addrs, Counters, EventKind, Flow, Helper, Icmp, Keys, L4, Labels, Mark, Name, NatRange, Origin,
-    PerDir, Ports, ProtoInfo, Protocol, SeqAdj, Status, Synproxy, TcpInfo, TcpState, Tuple, Zone,
+use ctsync::wire::{
+    Control, ExpectMessage, Flags, FlowMessage, FunctionName, HelperName, IcmpParts, NatParts,
+    SeqRange, TupleParts,
 };
+use ctsync::{ChannelId, Config, ExternalCache, InternalCache, ModeConfig, PeerId, Seq, Tables};
+use flow::{
+    Addrs, Counters, Dir, EventKind, ExpectNat, Expectation, ExpectationFlags, Flow, Helper, Icmp,
+    Keys, L4, Labels, Mark, Name, NatRange, Object, Origin, PerDir, Ports, ProtoInfo, Protocol,
+    SeqAdj, Status, Synproxy, TcpInfo, TcpState, Tuple, Zone,
+};
+
+/// Links at most.
+pub const CHANNELS: u8 = 3;
 
 /// What is left of the script.
 pub struct Draw<'a>(pub &'a [u8]);
@@ -57,12 +64,27 @@ impl<'a> Draw<'a> {
             1 => 9000,
             _ => 1472,
         };
-        let mode = ModeConfig::Ftfw {
-            resend_queue_len_max: usize::from(self.below(40)),
-            ack_window: u32::from(self.below(20)),
-        };
+        let mode = self.mode();
+        let keeps = self.below(4) != 0 || mode != ModeConfig::Notrack;
+        let alarm = matches!(mode, ModeConfig::Alarm { .. });
+        let injects = self.below(4) == 0 && !alarm;
+        let links = usize::from(self.below(CHANNELS)) + 1;
         Config {
-            channels: vec![ctsync::ChannelConfig { payload_len_max }],
+            internal_cache: if keeps {
+                InternalCache::Keep
+            } else {
+                InternalCache::Bypass
+            },
+            external_cache: if injects {
+                ExternalCache::Inject
+            } else {
+                ExternalCache::Keep
+            },
+            channels: vec![ctsync::ChannelConfig { payload_len_max }; links],
+            initial_channel: self.channel(),
+            expectations: self.flag(),
+            poll: (self.below(4) == 0).then_some(Duration::from_secs(3)),
+            random_seed: u64::from(self.byte()),
             cache_len_max: usize::from(self.below(30)),
             commit_timeout: self.flag().then_some(Duration::from_secs(180)),
             purge_timeout: Duration::from_secs(u64::from(self.byte())),
@@ -76,6 +98,98 @@ impl<'a> Draw<'a> {
             }),
             hash_key: [1, 2],
             ..Config::new(mode)
+        }
+    }
+
+    fn mode(&mut self) -> ModeConfig {
+        match self.below(4) {
+            0 => ModeConfig::Notrack,
+            1 => ModeConfig::Alarm {
+                refresh_time: Duration::from_secs(u64::from(self.below(5))),
+                cache_timeout: Duration::from_secs(u64::from(self.below(9))),
+            },
+            _ => ModeConfig::Ftfw {
+                resend_queue_len_max: usize::from(self.below(40)),
+                ack_window: u32::from(self.below(20)),
+            },
+        }
+    }
+
+    /// A link, now and then one that is not there.
+    pub fn channel(&mut self) -> ChannelId {
+        ChannelId(self.below(CHANNELS + 1))
+    }
+
+    /// One of few senders.
+    pub fn peer(&mut self) -> PeerId {
+        PeerId(u64::from(self.below(4)))
+    }
+
+    /// What a client's request is about.
+    pub fn tables(&mut self) -> Tables {
+        match self.below(3) {
+            0 => Tables::Flows,
+            1 => Tables::Expectations,
+            _ => Tables::All,
+        }
+    }
+
+    /// An expectation as the kernel reports it, now and then as it never would.
+    pub fn expectation(&mut self) -> Expectation<'a> {
+        let (master, tuple) = (self.tuple(), self.tuple());
+        let shape = self.byte();
+        let has = |bit: u8| shape & bit != 0;
+        let len = usize::from(self.below(20));
+        Expectation {
+            mask: has(1).then(|| self.tuple()),
+            timeout: has(2).then(|| self.byte().into()),
+            helper: has(4).then(|| Name::new(self.bytes(len))),
+            zone: has(8).then(|| Zone(self.u16() & 1)),
+            flags: has(16).then(|| ExpectationFlags(self.byte().into())),
+            class: has(32).then(|| self.u32()),
+            nat: has(64).then(|| ExpectNat {
+                dir: Dir::Reply,
+                tuple: self.tuple(),
+            }),
+            function: has(128).then(|| Name::new(self.bytes(len))),
+            ..Expectation::new(master, tuple)
+        }
+    }
+
+    /// A flow or an expectation of the kernel.
+    pub fn object(&mut self) -> Object<'a> {
+        if self.below(4) == 0 {
+            Object::Expectation(self.expectation())
+        } else {
+            Object::Flow(self.flow())
+        }
+    }
+
+    /// A message of the peer about an expectation.
+    pub fn expect_message(&mut self) -> ExpectMessage<'a> {
+        let (master, tuple) = (self.tuple(), self.tuple());
+        let shape = self.byte();
+        let has = |bit: u8| shape & bit != 0;
+        let len = usize::from(self.below(12));
+        ExpectMessage {
+            master: TupleParts::new(&master),
+            tuple: TupleParts::new(&tuple),
+            mask: has(1)
+                .then(|| TupleParts::new(&self.tuple()))
+                .unwrap_or_default(),
+            timeout: has(2).then(|| self.u32()),
+            flags: has(4).then(|| ExpectationFlags(self.u32())),
+            class: has(8).then(|| self.u32()),
+            nat: has(16)
+                .then(|| TupleParts::new(&self.tuple()))
+                .unwrap_or_default(),
+            nat_dir: has(32).then(|| self.byte().into()),
+            helper: has(64)
+                .then(|| HelperName::new(Name::new(self.bytes(len))))
+                .flatten(),
+            function: has(128)
+                .then(|| FunctionName::new(Name::new(self.bytes(len))))
+                .flatten(),
         }
     }
 
@@ -241,7 +355,7 @@ impl<'a> Draw<'a> {
             };
         }
         if shape & 4 != 0 {
-            message.master = ctsync::wire::TupleParts::new(&self.tuple());
+            message.master = TupleParts::new(&self.tuple());
             message.master.protocol = message.master.protocol.filter(|_| shape & 64 == 0);
         }
         if shape & 8 != 0 {

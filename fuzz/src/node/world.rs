@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use ctsync::wire::{ExpectMessage, FlowMessage, Header, Kind, split};
 use ctsync::{
-    ChannelId, ClientId, Config, Counter, Cursor, Input, Instant, KernelOp, ModeConfig, Node, OpId,
-    Output, PeerId, Refusal, Request, Seq, Tables, View,
+    ChannelId, ClientId, Config, Counter, Cursor, Input, Instant, InternalCache, KernelOp,
+    ModeConfig, Node, OpId, Output, Refusal, Request, Seq, View,
 };
-use flow::{Event, Object};
+use flow::Event;
 use nfnetlink::EncodeError;
 use nfnetlink::conntrack::request::{self, Call, FlowKey};
 use nfnetlink::expect::request as expect;
 use nfnetlink::nl::Builder;
 
-use super::draw::Draw;
+use super::draw::{CHANNELS, Draw};
 
 /// Outputs of one round. The node's own limits: 64 datagrams, 200 operations, 256 notices, and
 /// the answers to those who asked, here one at a time.
@@ -34,7 +34,12 @@ pub struct World {
     payload_len_max: usize,
     cache_len_max: usize,
     resend_len_max: usize,
-    blocked: bool,
+    gives_signs_of_life: bool,
+    /// A message gets its number when it is sent. Without an internal cache it has one before, and
+    /// may turn out to be too long for the link.
+    numbers_follow: bool,
+    /// Links that take nothing.
+    blocked: [bool; CHANNELS as usize],
     /// Operations without an outcome: from this one on, so many.
     oldest_op: Option<OpId>,
     last_op: Option<OpId>,
@@ -64,9 +69,11 @@ impl World {
             cache_len_max: config.cache_len_max,
             // One message stays in any case.
             resend_len_max: resend_queue_len_max.max(1),
+            numbers_follow: config.internal_cache == InternalCache::Keep,
+            gives_signs_of_life: !matches!(config.mode, ModeConfig::Alarm { .. }),
             node: Node::new(config, now),
             now,
-            blocked: false,
+            blocked: [false; CHANNELS as usize],
             oldest_op: None,
             last_op: None,
             dumps: 0,
@@ -85,8 +92,8 @@ impl World {
             0 => self.pass(draw),
             1 => self.handle(Input::Overrun),
             2 => {
-                let flow = draw.flow();
-                self.handle(Input::Dumped(Object::Flow(flow)));
+                let object = draw.object();
+                self.handle(Input::Dumped(object));
             }
             3 => {
                 self.dumps = self.dumps.saturating_sub(1);
@@ -99,24 +106,38 @@ impl World {
             8 => self.answer_ops(draw),
             9 => self.stray_answer(draw),
             10 => {
-                self.blocked = draw.flag();
-                let channel = ChannelId(0);
-                self.handle(if self.blocked {
-                    Input::ChannelBlocked(channel)
-                } else {
-                    Input::ChannelReady(channel)
-                });
+                self.link(draw);
             }
             11 => self.handle(Input::Timeout),
             _ => {
                 let event = Event {
                     kind: draw.event_kind(),
                     origin: draw.origin(),
-                    object: Object::Flow(draw.flow()),
+                    object: draw.object(),
                 };
                 self.handle(Input::Event(event));
             }
         }
+    }
+
+    /// Something befalls a link.
+    fn link(&mut self, draw: &mut Draw<'_>) {
+        let channel = draw.channel();
+        let blocked = self.blocked.get_mut(usize::from(channel.0));
+        let what = draw.below(5);
+        if let (Some(blocked), 0 | 1) = (blocked, what) {
+            *blocked = what == 0;
+        }
+        self.handle(match what {
+            0 => Input::ChannelBlocked(channel),
+            1 => Input::ChannelReady(channel),
+            2 => Input::ChannelDown(channel),
+            3 => Input::ChannelUp(channel),
+            _ => Input::ChannelSize {
+                channel,
+                payload_len_max: self.payload_len_max,
+            },
+        });
     }
 
     /// Time goes on, now and then backwards.
@@ -134,8 +155,8 @@ impl World {
         let len = usize::from(draw.u16()) % 2048;
         let bytes = draw.bytes(len);
         self.handle(Input::Datagram {
-            channel: ChannelId(draw.byte() & 1),
-            peer: PeerId(0),
+            channel: draw.channel(),
+            peer: draw.peer(),
             bytes,
         });
     }
@@ -146,18 +167,26 @@ impl World {
         for _ in 0..=draw.below(4) {
             let greeting = draw.greeting();
             let seq = draw.seq(self.peer_seq);
-            if draw.flag() {
-                let kind = draw.event_kind();
-                draw.flow_message().encode(kind, greeting, seq, &mut bytes);
-            } else {
-                let near = self.our_seq.unwrap_or_default();
-                draw.control(near).encode(greeting, seq, &mut bytes);
+            match draw.below(4) {
+                0 | 1 => {
+                    let kind = draw.event_kind();
+                    draw.flow_message().encode(kind, greeting, seq, &mut bytes);
+                }
+                2 => {
+                    let near = self.our_seq.unwrap_or_default();
+                    draw.control(near).encode(greeting, seq, &mut bytes);
+                }
+                _ => {
+                    let kind = draw.event_kind();
+                    let message = draw.expect_message();
+                    message.encode(kind, greeting, seq, &mut bytes);
+                }
             }
             self.peer_seq = seq.next();
         }
         self.handle(Input::Datagram {
-            channel: ChannelId(0),
-            peer: PeerId(0),
+            channel: draw.channel(),
+            peer: draw.peer(),
             bytes: &bytes,
         });
     }
@@ -167,15 +196,15 @@ impl World {
             0 => Request::FlushInternal,
             1 => Request::FlushExternal,
             2 => Request::FlushCaches,
-            3 => Request::FlushKernel(Tables::All),
-            4 => Request::ResyncKernel(Tables::All),
+            3 => Request::FlushKernel(draw.tables()),
+            4 => Request::ResyncKernel(draw.tables()),
             5 => Request::SendBulk,
             6 => Request::RequestBulk,
             7 => Request::SchedulePurge,
             _ => {
                 self.next_client += 1;
                 self.commits += 1;
-                Request::Commit(ClientId(self.next_client), Tables::All)
+                Request::Commit(ClientId(self.next_client), draw.tables())
             }
         };
         self.handle(Input::Request(request));
@@ -224,10 +253,12 @@ impl World {
             count += 1;
             assert!(count <= OUTPUTS_MAX, "outputs without end");
             match output {
-                Output::Transmit { bytes, .. } => {
-                    assert!(!self.blocked, "a datagram for a blocked link");
+                Output::Transmit { channel, bytes } => {
+                    let blocked = self.blocked.get(usize::from(channel.0));
+                    assert_eq!(blocked, Some(&false), "a datagram for a blocked link");
                     assert!(bytes.len() < self.payload_len_max, "{} bytes", bytes.len());
-                    self.our_seq = Some(last_seq(bytes, self.our_seq));
+                    let before = self.our_seq.filter(|_| self.numbers_follow);
+                    self.our_seq = Some(last_seq(bytes, before, self.numbers_follow));
                 }
                 Output::Kernel { op, action } => {
                     let expected = self.last_op.map(|last| OpId(last.0.wrapping_add(1)));
@@ -261,6 +292,11 @@ impl World {
         assert_eq!(self.node.resend_queue().count(), gauges.resend_queue_len);
         assert_eq!(count(self.node.internal()), gauges.internal_live);
         assert_eq!(count(self.node.external()), gauges.external_len);
+        let expectations = self.node.internal_expectations().len();
+        assert_eq!(expectations, gauges.internal_expectations_live);
+        assert!(expectations <= cache, "{gauges:?}");
+        assert!(gauges.external_expectations_len <= cache, "{gauges:?}");
+        assert!(gauges.injecting_len <= cache * 2, "{gauges:?}");
         let stats = self.node.stats();
         let reasons = [
             Counter::WrongVersion,
@@ -272,15 +308,19 @@ impl World {
         ];
         let sum: u64 = reasons.iter().map(|reason| stats.get(*reason)).sum();
         assert_eq!(stats.get(Counter::Malformed), sum);
-        assert!(self.node.timeout().is_some(), "a node without a timer");
+        let waits = self.node.timeout().is_some() || !self.gives_signs_of_life;
+        assert!(waits, "a node without a timer");
     }
 
     /// Everything works from now on: what was begun ends.
     pub fn come_to_rest(&mut self) {
-        self.blocked = false;
+        self.blocked = Default::default();
         // The clock may have gone back before.
         self.now = self.now.after(Duration::from_secs(10));
-        self.handle(Input::ChannelReady(ChannelId(0)));
+        for channel in (0..CHANNELS).map(ChannelId) {
+            self.handle(Input::ChannelUp(channel));
+            self.handle(Input::ChannelReady(channel));
+        }
         for _ in 0..ROUNDS_MAX {
             if let Some(through) = self.last_op.filter(|_| self.oldest_op.is_some()) {
                 self.oldest_op = None;
@@ -306,13 +346,13 @@ fn payload_len_max(config: &Config) -> usize {
 }
 
 /// Reads our own datagram as a peer would: it is well formed, its numbers follow each other.
-fn last_seq(bytes: &[u8], before: Option<Seq>) -> Seq {
+fn last_seq(bytes: &[u8], before: Option<Seq>, follow: bool) -> Seq {
     let mut last = before;
     for message in split(bytes) {
         let message = message.expect("our own datagram");
         let Header { kind, seq, .. } = message.header;
         assert!(
-            last.is_none_or(|last| last.next() == seq),
+            last.is_none_or(|last| last.next() == seq || !follow && seq.is_after(last)),
             "{seq:?} after {last:?}"
         );
         last = Some(seq);

@@ -31,7 +31,7 @@ pub(super) struct Convergence {
     /// Ends of flows were lost before anyone noted them.
     ends_lost: bool,
     starts: PerHost<u32>,
-    /// Flows that could not be written since another one had their reply tuple.
+    /// Flows that could not be written since another one had their reply tuple, or there was no room.
     rivals: BTreeSet<Key>,
 }
 
@@ -87,6 +87,10 @@ impl Checker for Convergence {
                 }
             }
             Fact::Operated(operation, Err(Refusal::Exists)) if has_rival(scene, operation) => {
+                self.rivals.extend(operation.flow().map(Key::of));
+            }
+            // There may be more of them than slots: what was announced comes beside them.
+            Fact::Operated(operation, Err(Refusal::Full)) => {
                 self.rivals.extend(operation.flow().map(Key::of));
             }
             Fact::Survived => self.survived(scene, say),
