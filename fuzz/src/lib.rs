@@ -10,6 +10,7 @@ pub mod config;
 pub mod netlink;
 pub mod node;
 pub mod peer;
+pub mod stream;
 
 #[cfg(test)]
 mod short;
@@ -50,5 +51,6 @@ targets! {
     config: 60_000,
     command: 100_000,
     peer: 1_000_000,
+    stream: 100_000,
     node: 100_000,
 }

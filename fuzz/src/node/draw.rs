@@ -165,6 +165,14 @@ impl<'a> Draw<'a> {
         }
     }
 
+    fn parts(&mut self, present: bool) -> TupleParts {
+        if present {
+            TupleParts::new(&self.tuple())
+        } else {
+            TupleParts::default()
+        }
+    }
+
     /// A message of the peer about an expectation.
     pub fn expect_message(&mut self) -> ExpectMessage<'a> {
         let (master, tuple) = (self.tuple(), self.tuple());
@@ -174,15 +182,11 @@ impl<'a> Draw<'a> {
         ExpectMessage {
             master: TupleParts::new(&master),
             tuple: TupleParts::new(&tuple),
-            mask: has(1)
-                .then(|| TupleParts::new(&self.tuple()))
-                .unwrap_or_default(),
+            mask: self.parts(has(1)),
             timeout: has(2).then(|| self.u32()),
             flags: has(4).then(|| ExpectationFlags(self.u32())),
             class: has(8).then(|| self.u32()),
-            nat: has(16)
-                .then(|| TupleParts::new(&self.tuple()))
-                .unwrap_or_default(),
+            nat: self.parts(has(16)),
             nat_dir: has(32).then(|| self.byte().into()),
             helper: has(64)
                 .then(|| HelperName::new(Name::new(self.bytes(len))))
