@@ -18,31 +18,48 @@ const AHEAD_MAX: usize = 4;
 /// Datagrams in a portion: waking the reader costs as much as a few flows.
 const PORTION_MAX: usize = 4;
 
-/// Some datagrams.
-#[derive(Debug, Default)]
+/// Some datagrams, each at a place of its own.
+#[derive(Debug)]
 pub struct Portion {
-    bytes: Vec<u8>,
-    /// Where each of them ends.
-    ends: Vec<usize>,
+    buffer: Box<[u8]>,
+    /// Their lengths.
+    lens: Vec<usize>,
 }
 
 impl Portion {
+    fn new() -> Self {
+        Self {
+            buffer: vec![0; PORTION_MAX * RECEIVE_LEN].into_boxed_slice(),
+            lens: Vec::with_capacity(PORTION_MAX),
+        }
+    }
+
     /// The datagrams in their order.
     pub fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .filter_map(|(start, end)| self.bytes.get(start..*end))
+        let places = self.buffer.chunks(RECEIVE_LEN);
+        places
+            .zip(&self.lens)
+            .filter_map(|(place, len)| place.get(..*len))
     }
 
-    fn add(&mut self, datagram: &[u8]) {
-        self.bytes.extend_from_slice(datagram);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+    /// Fills the free places; whether nothing follows, and why if that is a failure.
+    fn fill(
+        &mut self,
+        mut next: impl FnMut(&mut [u8]) -> Result<usize, SystemError>,
+    ) -> (bool, Option<SystemError>) {
+        self.lens.clear();
+        for place in self.buffer.chunks_mut(RECEIVE_LEN) {
+            match next(place) {
+                Ok(len) => {
+                    self.lens.push(len);
+                    if ends(place.get(..len).unwrap_or_default()) {
+                        return (true, None);
+                    }
+                }
+                Err(error) => return (true, Some(error)),
+            }
+        }
+        (false, None)
     }
 }
 
@@ -106,29 +123,18 @@ fn receive_all(
     reader: &SyncSender<Answer>,
     free: &Receiver<Portion>,
 ) {
-    let mut buffer = vec![0; RECEIVE_LEN];
     let mut is_over = false;
     while !is_over {
         let mut portion = match free.try_recv() {
             Ok(portion) => portion,
-            Err(TryRecvError::Empty) => Portion::default(),
+            Err(TryRecvError::Empty) => Portion::new(),
             Err(TryRecvError::Disconnected) => return,
         };
-        portion.clear();
-        let mut failure = None;
-        while !is_over && portion.ends.len() < PORTION_MAX {
-            match receive(socket, &mut buffer, operation) {
-                Ok(datagram) => {
-                    let datagram = datagram.unwrap_or_default();
-                    is_over = ends(datagram);
-                    portion.add(datagram);
-                }
-                Err(error) => {
-                    is_over = true;
-                    failure = Some(error);
-                }
-            }
-        }
+        let failure;
+        (is_over, failure) = portion.fill(|place| {
+            let datagram = receive(socket, place, operation)?;
+            Ok(datagram.map_or(0, <[u8]>::len))
+        });
         // What came before a failure is part of the answer.
         let answers = [Some(Ok(portion)), failure.map(Err)];
         for answer in answers.into_iter().flatten() {
@@ -151,13 +157,19 @@ mod tests {
 
     #[test]
     fn a_portion_keeps_its_datagrams_apart() {
-        let mut portion = Portion::default();
-        for datagram in [&b"abc"[..], b"", b"de"] {
-            portion.add(datagram);
-        }
-        let datagrams: Vec<_> = portion.datagrams().collect();
-        assert_eq!(datagrams, [&b"abc"[..], b"", b"de"]);
-        portion.clear();
-        assert_eq!(portion.datagrams().count(), 0);
+        let mut portion = Portion::new();
+        let datagrams = [&b"abc"[..], b"", b"de"];
+        let mut next = datagrams.iter();
+        let refusal = || SystemError::new("receive", Errno::NOBUFS);
+        let (is_over, failure) = portion.fill(|place| {
+            let datagram = next.next().ok_or_else(refusal)?;
+            place[..datagram.len()].copy_from_slice(datagram);
+            Ok(datagram.len())
+        });
+        assert!(is_over && failure.is_some());
+        assert_eq!(portion.datagrams().collect::<Vec<_>>(), datagrams);
+        let (is_over, failure) = portion.fill(|_| Ok(0));
+        assert!(!is_over && failure.is_none());
+        assert_eq!(portion.datagrams().count(), PORTION_MAX);
     }
 }
