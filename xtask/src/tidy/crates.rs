@@ -33,6 +33,7 @@ const ARROWS: &[Arrows] = &[
         "fuzz",
         &[
             "flow",
+            "linux",
             "nfnetlink",
             "ctsync",
             "conntrack",
