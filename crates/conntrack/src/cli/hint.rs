@@ -45,22 +45,37 @@ pub fn unknown_option(word: &str, name: &str, known: &[&'static str]) -> Error {
         let all: Vec<String> = longer.iter().map(|name| format!("--{name}")).collect();
         return error.hinted(format!("`--{name}' may be {}", one_of(&all)));
     }
-    let owners: Vec<String> = Protocol::KNOWN
-        .into_iter()
-        .filter(|protocol| {
-            let mut options = Row::of(*protocol).into_iter().flat_map(Row::options);
-            options.any(|option| option.names.contains(&name))
-        })
-        .filter_map(|protocol| protocol.name().map(str::to_owned))
-        .collect();
-    if !owners.is_empty() {
-        let owners = one_of(&owners);
+    if let Some(owners) = owners(name) {
         return error.hinted(format!("`--{name}' is known behind -p {owners}"));
     }
-    match nearest(name, known.iter().copied()) {
-        Some(name) => error.hinted(format!("did you mean `--{name}'?")),
+    if let Some(name) = nearest(name, known.iter().copied()) {
+        return error.hinted(format!("did you mean `--{name}'?"));
+    }
+    let of_protocols = Protocol::KNOWN.into_iter().flat_map(options_of);
+    let meant = nearest(
+        name,
+        of_protocols.flat_map(|option| option.names.iter().copied()),
+    );
+    match meant.and_then(|name| Some((name, owners(name)?))) {
+        Some((name, owners)) => error.hinted(format!(
+            "did you mean `--{name}'? It is known behind -p {owners}"
+        )),
         None => error,
     }
+}
+
+fn options_of(protocol: Protocol) -> impl Iterator<Item = &'static ProtoOpt> {
+    Row::of(protocol).into_iter().flat_map(Row::options)
+}
+
+/// The protocols that have an option of this name.
+fn owners(name: &str) -> Option<String> {
+    let owners: Vec<String> = Protocol::KNOWN
+        .into_iter()
+        .filter(|protocol| options_of(*protocol).any(|option| option.names.contains(&name)))
+        .filter_map(|protocol| protocol.name().map(str::to_owned))
+        .collect();
+    (!owners.is_empty()).then(|| one_of(&owners))
 }
 
 /// No table, and behind `-h` no topic, is called like this.

@@ -294,6 +294,10 @@ fn slips_get_a_hint() {
             Some("`--dport' is known behind -p tcp, udp, dccp, sctp or udplite"),
         ),
         (
+            "-L --dprot 5",
+            Some("did you mean `--dport'? It is known behind -p tcp, udp, dccp, sctp or udplite"),
+        ),
+        (
             "-L --load-file x",
             Some("`--load-file' has to be the first word"),
         ),
