@@ -59,7 +59,7 @@ fn lookups_answer_as_dumps() {
         for zone in ZONES {
             let line = format!("-L {tuple} {zone}");
             let (stock, ours) = pair.run(&line);
-            let [stock, ours] = [stock, ours].map(|output| crate::normal::Answer::new(&output));
+            let [stock, ours] = [stock, ours].map(|output| normal::Answer::new(&output));
             if stock != ours {
                 complaints.push(format!("{line}\nstock: {stock:#?}\nours: {ours:#?}"));
             }
