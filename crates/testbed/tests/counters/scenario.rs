@@ -434,8 +434,10 @@ impl Stage {
             bytes.extend([0, 8, 0, 6, 0, 0, 0, 100]);
             bytes
         };
-        self.attack(&[&flow(0, 1), &flow(1, 2)])?;
-        for line in ["created", "updated"] {
+        // One after the other: what is told of a flow while it is being written is merged into one
+        // operation.
+        for (line, kind, seq) in [("created", 0, 1), ("updated", 1, 2)] {
+            self.attack(&[&flow(kind, seq)])?;
             let key = format!("-s / external inject / connections {line}: failed: / 1");
             wait_at_least(&key, 1, || self.number(&key))?;
         }
