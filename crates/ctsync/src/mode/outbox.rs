@@ -136,6 +136,25 @@ impl Outbox {
         Packed::Empty
     }
 
+    /// The same in a mode without acknowledgements, where what was sent counts as known; `false` if
+    /// there is nothing or no room for it.
+    pub(crate) fn pack_and_forget(
+        &mut self,
+        ours: &mut Ours,
+        building: &Building,
+        stats: &mut Stats,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match self.pack(ours, building, Flags::NONE, stats, out) {
+            Packed::Message(Item::Entry(name), _) => {
+                ours.acknowledged(name);
+                true
+            }
+            Packed::Message(Item::Control(_), _) => true,
+            Packed::Empty | Packed::Full => false,
+        }
+    }
+
     /// Uses up a number.
     pub(crate) fn number(&mut self, stats: &mut Stats) -> Seq {
         let seq = self.next;

@@ -12,17 +12,16 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::notrack::tracker::{Step, Tracker};
-use super::outbox::{Building, Outbox, Packed};
+use super::outbox::{Building, Outbox};
 use super::peers::{Peers, Source};
 use super::{Scene, Verdict};
 use crate::cache::Slot;
 use crate::cache::ours::{Name, Ours};
-use crate::queue::Item;
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
 use crate::wheel::Wheel;
-use crate::wire::{DropReason, Flags, Kind, Message};
+use crate::wire::{DropReason, Kind, Message};
 use random::Random;
 
 /// Entries whose turn has come that are looked at in one step.
@@ -110,14 +109,7 @@ impl Alarm {
         stats: &mut Stats,
         out: &mut Vec<u8>,
     ) -> bool {
-        match self.outbox.pack(ours, building, Flags::NONE, stats, out) {
-            Packed::Message(Item::Entry(name), _) => {
-                ours.acknowledged(name);
-                true
-            }
-            Packed::Message(Item::Control(_), _) => true,
-            Packed::Empty | Packed::Full => false,
-        }
+        self.outbox.pack_and_forget(ours, building, stats, out)
     }
 
     /// Looks at a message of a peer. One with a flag is for another mode.

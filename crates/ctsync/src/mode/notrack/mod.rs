@@ -11,12 +11,11 @@ pub(crate) mod tracker;
 
 use alloc::vec::Vec;
 
-use super::outbox::{Building, Outbox, Packed};
+use super::outbox::{Building, Outbox};
 use super::peers::{Peers, Source};
 use super::{Scene, Verdict};
 use crate::cache::ours::Ours;
 use crate::config::{Config, ExternalCache, InternalCache};
-use crate::queue::Item;
 use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
@@ -86,14 +85,7 @@ impl Notrack {
         if let Some(bypass) = self.bypass.as_mut().filter(|it| it.len() > 0) {
             return bypass.pack(building.len_max, stats, out);
         }
-        match self.outbox.pack(ours, building, Flags::NONE, stats, out) {
-            Packed::Message(Item::Entry(name), _) => {
-                ours.acknowledged(name);
-                true
-            }
-            Packed::Message(Item::Control(_), _) => true,
-            Packed::Empty | Packed::Full => false,
-        }
+        self.outbox.pack_and_forget(ours, building, stats, out)
     }
 
     /// Looks at a message of a peer. Its number decides nothing here.
