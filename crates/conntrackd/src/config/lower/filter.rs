@@ -9,7 +9,7 @@ use flow::filter::{Network, Policy};
 use flow::{DccpState, SctpState, TcpState};
 
 use super::super::ast::{Block, Head, Item, Word};
-use super::super::error::{ErrorKind, Wanted};
+use super::super::error::ErrorKind;
 use super::super::grammar::Key;
 use super::super::model::{Filter, FilterPlace, FilterState};
 use super::super::protocols;
@@ -168,14 +168,7 @@ fn addresses(block: &Block<'_>, list: &mut Vec<Network>, notes: &mut Notes) {
 fn network(item: &Item<'_>, notes: &mut Notes) -> Option<Network> {
     let word = item.word();
     if !looks_like_address(word) {
-        notes.fault(
-            word.span,
-            ErrorKind::WrongArgument {
-                keyword: item.keyword.text.to_owned(),
-                wanted: Wanted::Address,
-                found: word.text.to_owned(),
-            },
-        );
+        notes.no_address(item);
         return None;
     }
     let (addr, prefix) = match word.text.split_once('/') {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use flow::filter::Network;
 
 use super::super::ast::{Head, Item};
-use super::super::error::{ErrorKind, Wanted};
+use super::super::error::ErrorKind;
 use super::super::grammar::Key;
 use super::super::lexer::Span;
 use super::super::model::{Links, MulticastLink, Redundant, SocketOptions, UnicastLink};
@@ -249,14 +249,7 @@ fn address(
     if looks_like_address(word) {
         notes.warn(word.span, invalid(word.text.to_owned()));
     } else {
-        notes.fault(
-            word.span,
-            ErrorKind::WrongArgument {
-                keyword: item.keyword.text.to_owned(),
-                wanted: Wanted::Address,
-                found: word.text.to_owned(),
-            },
-        );
+        notes.no_address(item);
     }
     None
 }
@@ -274,14 +267,7 @@ fn network(item: &Item<'_>, notes: &mut Notes) -> Option<Network> {
             .and_then(|(addr, prefix)| Network::new(addr, prefix)),
     };
     if network.is_none() {
-        notes.fault(
-            word.span,
-            ErrorKind::WrongArgument {
-                keyword: item.keyword.text.to_owned(),
-                wanted: Wanted::Address,
-                found: word.text.to_owned(),
-            },
-        );
+        notes.no_address(item);
     }
     network
 }

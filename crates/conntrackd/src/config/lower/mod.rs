@@ -15,7 +15,7 @@ pub use filter::STATES;
 use std::time::Duration;
 
 use super::ast::{Item, Value};
-use super::error::{ErrorKind, Fault};
+use super::error::{ErrorKind, Fault, Wanted};
 use super::grammar::Key;
 use super::lexer::Span;
 use super::model::{Config, Facility, General, LogFormat, Operation, Stats};
@@ -33,6 +33,17 @@ pub struct Notes {
 impl Notes {
     fn fault(&mut self, span: Span, kind: ErrorKind) {
         self.faults.push(Fault::new(span, kind));
+    }
+
+    /// The item's word is no address.
+    fn no_address(&mut self, item: &Item<'_>) {
+        let word = item.word();
+        let kind = ErrorKind::WrongArgument {
+            keyword: item.keyword.text.to_owned(),
+            wanted: Wanted::Address,
+            found: word.text.to_owned(),
+        };
+        self.fault(word.span, kind);
     }
 
     fn warn(&mut self, span: Span, kind: WarningKind) {
