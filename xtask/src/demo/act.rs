@@ -124,6 +124,46 @@ impl Outcome {
     pub fn survived(&self) -> bool {
         self.alive == self.total && self.stall.is_some()
     }
+
+    /// How it is shown.
+    pub fn tone(&self) -> Tone {
+        if self.survived() {
+            Tone::Good
+        } else {
+            Tone::Bad
+        }
+    }
+
+    /// In a few words.
+    pub fn text(&self) -> String {
+        let (alive, total) = (grouped(self.alive), grouped(self.total));
+        format!("{alive} of {total} connections alive")
+    }
+}
+
+/// Lets firewall number `dead` of a pair lose its power.
+pub fn cut_one(
+    screen: Screen,
+    pair: &mut FailoverPair,
+    dead: usize,
+    traffic: &mut Traffic,
+    (group, steps, patience): (usize, Steps, Duration),
+) -> Result<Outcome> {
+    let [fw1, fw2] = &mut pair.firewalls;
+    let (dying, heir) = if dead == 0 { (fw1, fw2) } else { (fw2, fw1) };
+    let what = format!("{} loses its power", dying.label());
+    let failure = Failure {
+        what: &what,
+        heirs: vec![Heir::new(
+            heir.label(),
+            heir.keepalived.as_ref(),
+            heir.conntrackd.as_ref(),
+        )],
+        steps,
+        group,
+        patience,
+    };
+    play(screen, failure, traffic, || dying.cut_power())
 }
 
 /// Lets a firewall fail by `cut`, which returns when it did, shows what follows and asks every
@@ -280,15 +320,6 @@ fn summary(screen: Screen, network: Duration, outcome: &Outcome) -> Result<()> {
         ),
         None => "the client's steady connection never spoke again".into(),
     };
-    let (alive, total) = (grouped(outcome.alive), grouped(outcome.total));
-    let tone = if outcome.survived() {
-        Tone::Good
-    } else {
-        Tone::Bad
-    };
     screen.note(Tone::Plain, "")?;
-    screen.note(
-        tone,
-        &format!("{alive} of {total} connections alive; {stall}"),
-    )
+    screen.note(outcome.tone(), &format!("{}; {stall}", outcome.text()))
 }

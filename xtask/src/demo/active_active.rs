@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use testbed::{FailoverPair, Line, Result, Roles, wait_until};
 
-use super::act::{self, Failure, Outcome, Traffic};
+use super::act::{self, Outcome, Traffic};
 use super::options::Options;
-use super::screen::{Screen, Tone, grouped};
-use super::timeline::{Heir, Steps, Takeover};
+use super::screen::{Screen, Tone};
+use super::timeline::Steps;
 use super::{Named, PATIENCE, stage};
 
 /// One instance inside, one outside, of one group.
@@ -56,21 +56,7 @@ fn fail(
     dead: usize,
     traffic: &mut Traffic,
 ) -> Result<Outcome> {
-    let [fw1, fw2] = &mut pair.firewalls;
-    let (dying, heir) = if dead == 0 { (fw1, fw2) } else { (fw2, fw1) };
-    let what = format!("{} loses its power", dying.label());
-    let failure = Failure {
-        what: &what,
-        heirs: vec![Heir::new(
-            heir.label(),
-            heir.keepalived.as_ref(),
-            heir.conntrackd.as_ref(),
-        )],
-        steps: STEPS,
-        group: dead,
-        patience: PATIENCE,
-    };
-    act::play(screen, failure, traffic, || dying.cut_power())
+    act::cut_one(screen, pair, dead, traffic, (dead, STEPS, PATIENCE))
 }
 
 fn take_back(screen: Screen, pair: &mut FailoverPair, traffic: &mut Traffic) -> Result<Outcome> {
@@ -84,22 +70,7 @@ fn take_back(screen: Screen, pair: &mut FailoverPair, traffic: &mut Traffic) -> 
     screen.note(Tone::Good, &text)?;
     pair.firewalls[1].wait_until_primary_of(2)?;
     stage::wait_until_open(pair, 1, 2)?;
-    let opened = Instant::now();
-    let text = format!(
-        "{:.1} s later it has taken group 2 back",
-        start.elapsed().as_secs_f64()
-    );
-    screen.note(Tone::Good, &text)?;
-    let answer = stage::wait_for_echo(traffic, 1, opened)?;
-    let stall = answer.then(|| traffic.stall_since(1, start)).transpose()?;
-    let outcome = act::ask_all(traffic, Takeover::default(), stall)?;
-    let (alive, total) = (grouped(outcome.alive), grouped(outcome.total));
-    let tone = if outcome.survived() {
-        Tone::Good
-    } else {
-        Tone::Bad
-    };
-    screen.note(tone, &format!("{alive} of {total} connections alive"))?;
+    let outcome = stage::is_back(screen, traffic, 1, start, "taken group 2")?;
     // The script forgets what it knew of both firewalls, and asks for it again.
     wait_until("the end of the takeover", PATIENCE, || {
         let forgets = |line: &Line| line.text.contains("flushing caches");

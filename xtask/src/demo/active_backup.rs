@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use testbed::{FailoverPair, Plan, Program, Replication, Result};
 
-use super::act::{self, Failure, Outcome, Traffic};
+use super::act::{self, Outcome, Traffic};
 use super::options::Options;
 use super::screen::{Screen, Tone, grouped};
-use super::timeline::{Heir, Steps};
+use super::timeline::Steps;
 use super::{PATIENCE, stage, verdict};
 
 /// The audience's patience when nobody expects an answer.
@@ -62,21 +62,7 @@ fn fail(
     traffic: &mut Traffic,
     patience: Duration,
 ) -> Result<Outcome> {
-    let [fw1, fw2] = &mut pair.firewalls;
-    let (dying, heir) = if dead == 0 { (fw1, fw2) } else { (fw2, fw1) };
-    let what = format!("{} loses its power", dying.label());
-    let failure = Failure {
-        what: &what,
-        heirs: vec![Heir::new(
-            heir.label(),
-            heir.keepalived.as_ref(),
-            heir.conntrackd.as_ref(),
-        )],
-        steps: STEPS,
-        group: 0,
-        patience,
-    };
-    act::play(screen, failure, traffic, || dying.cut_power())
+    act::cut_one(screen, pair, dead, traffic, (0, STEPS, patience))
 }
 
 /// Switches fw1 on again and waits until it knows what fw2 knows.

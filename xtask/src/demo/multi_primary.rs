@@ -9,8 +9,8 @@ use testbed::{Cluster, ClusterNode, Result};
 
 use super::act::{self, Failure, HELD, Outcome, Traffic};
 use super::options::Options;
-use super::screen::{Screen, Tone, grouped};
-use super::timeline::{Heir, Steps, Takeover};
+use super::screen::{Screen, Tone};
+use super::timeline::{Heir, Steps};
 use super::{Named, PATIENCE, stage};
 
 /// Plays all acts.
@@ -87,21 +87,5 @@ fn take_back(screen: Screen, cluster: &mut Cluster, traffic: &mut Traffic) -> Re
     let text = format!("fw2 is back, empty; {seconds:.1} s later its kernel has all flows");
     screen.note(Tone::Good, &text)?;
     cluster.wait_for_shares([&[1, 2], &[3, 4], &[5, 6]])?;
-    let opened = Instant::now();
-    let text = format!(
-        "{:.1} s later it has its shares back",
-        start.elapsed().as_secs_f64()
-    );
-    screen.note(Tone::Good, &text)?;
-    let answer = stage::wait_for_echo(traffic, 0, opened)?;
-    let stall = answer.then(|| traffic.stall_since(0, start)).transpose()?;
-    let outcome = act::ask_all(traffic, Takeover::default(), stall)?;
-    let (alive, total) = (grouped(outcome.alive), grouped(outcome.total));
-    let tone = if outcome.survived() {
-        Tone::Good
-    } else {
-        Tone::Bad
-    };
-    screen.note(tone, &format!("{alive} of {total} connections alive"))?;
-    Ok(outcome)
+    stage::is_back(screen, traffic, 0, start, "its shares")
 }

@@ -11,9 +11,10 @@ use testbed::{
 };
 
 use super::PATIENCE;
-use super::act::{HELD, Traffic};
+use super::act::{self, HELD, Outcome, Traffic};
 use super::options::{Options, Topology};
 use super::screen::{Screen, Tone, grouped};
+use super::timeline::Takeover;
 use crate::prepare;
 
 /// How long the firewalls may take to agree.
@@ -165,8 +166,32 @@ pub fn wait_until_open(pair: &FailoverPair, firewall: usize, group: usize) -> Re
     })
 }
 
+/// A firewall that began to come back at `start` has `what` back by now: says so, waits until the
+/// group's steady connection speaks, and asks every connection.
+pub fn is_back(
+    screen: Screen,
+    traffic: &mut Traffic,
+    group: usize,
+    start: Instant,
+    what: &str,
+) -> Result<Outcome> {
+    let opened = Instant::now();
+    let seconds = start.elapsed().as_secs_f64();
+    screen.note(
+        Tone::Good,
+        &format!("{seconds:.1} s later it has {what} back"),
+    )?;
+    let answer = wait_for_echo(traffic, group, opened)?;
+    let stall = answer
+        .then(|| traffic.stall_since(group, start))
+        .transpose()?;
+    let outcome = act::ask_all(traffic, Takeover::default(), stall)?;
+    screen.note(outcome.tone(), &outcome.text())?;
+    Ok(outcome)
+}
+
 /// Waits until the steady connection of a group speaks after this moment; whether it does.
-pub fn wait_for_echo(traffic: &Traffic, group: usize, since: Instant) -> Result<bool> {
+fn wait_for_echo(traffic: &Traffic, group: usize, since: Instant) -> Result<bool> {
     let what = "the steady connection to speak";
     let spoke = wait_for(what, PATIENCE, || {
         Ok(match traffic.speaks_since(group, since)? {
