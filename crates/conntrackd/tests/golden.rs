@@ -78,6 +78,7 @@ fn every_error_and_warning_has_a_case() {
         "unknown TCP state",
         "unknown format",
         "is a number, but protocols are named",
+        "is not a name",
         "unknown scheduler",
         "must be [0, 99]",
         "clause must be > 0",

@@ -95,6 +95,8 @@ pub enum ErrorKind {
     },
     /// A number where a protocol is named.
     ProtocolNumber(String),
+    /// A word with characters that no name has.
+    NotAName(String),
     /// A `Scheduler` of another type.
     UnknownScheduler(String),
     /// A priority that `Scheduler` does not take.
@@ -337,6 +339,7 @@ impl fmt::Display for ErrorKind {
             Self::ProtocolNumber(number) => {
                 write!(f, "`{number}` is a number, but protocols are named here")
             }
+            Self::NotAName(word) => write!(f, "`{word}` is not a name"),
             Self::UnknownScheduler(name) => write!(f, "unknown scheduler `{name}'"),
             Self::PriorityRange => f.write_str("`Priority' must be [0, 99]"),
             Self::PollSecsZero => f.write_str("`PollSecs' clause must be > 0"),
@@ -395,6 +398,9 @@ impl ErrorKind {
             Self::OpenQuote => "add a `\"` at the end of the word".to_owned(),
             Self::NotText => "write the file in UTF-8; only comments may be otherwise".to_owned(),
             Self::ProtocolNumber(_) => "use the name that /etc/protocols gives".to_owned(),
+            Self::NotAName(_) => {
+                "only blanks stand between words; put an unusual name in quotes".to_owned()
+            }
             Self::UnknownScheduler(_) => "`RR` or `FIFO`".to_owned(),
             Self::PollSecsZero => "remove it to follow events instead of polling".to_owned(),
             Self::SyncAndStats => "run two daemons, each with its own file".to_owned(),

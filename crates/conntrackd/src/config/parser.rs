@@ -141,6 +141,7 @@ impl<'a> Parser<'a> {
             },
             Shape::BoolOrText => match self.bool_word() {
                 Some(value) => Ok(self.taken(value)),
+                None if self.is_no_name() => Err(self.wrong_argument(keyword, Wanted::BoolOrText)),
                 None => self.argument(keyword, Wanted::BoolOrText).map(Value::Text),
             },
             Shape::BoolOrNumber => match self.bool_word() {
@@ -369,6 +370,10 @@ impl<'a> Parser<'a> {
         matches!(self.token, Token::Word(word) if word.contains(&b'/'))
     }
 
+    fn is_no_name(&self) -> bool {
+        matches!(self.token, Token::Word(word) if !is_name(word))
+    }
+
     fn is_word(&self, text: &str) -> bool {
         self.token == Token::Word(text.as_bytes())
     }
@@ -459,6 +464,11 @@ impl<'a> Parser<'a> {
                     self.fault(ErrorKind::UnexpectedBlock);
                     self.skip_block();
                 }
+                Token::Word(word) if self.is_no_name() => {
+                    let word = shorten(&String::from_utf8_lossy(word));
+                    self.fault(ErrorKind::NotAName(word));
+                    self.advance();
+                }
                 Token::Word(_) | Token::Quoted(_) | Token::OpenQuote => {
                     if let Ok(word) = self.text() {
                         words.push(word);
@@ -499,6 +509,15 @@ impl<'a> Parser<'a> {
 
 /// The protocols whose states can be named; stock knows the first one.
 pub const STATE_PROTOCOLS: [&str; 3] = ["TCP", "SCTP", "DCCP"];
+
+/// Whether a bare word of a list can be meant as a name. Others are mistakes, `TCP,` for example,
+/// and would name nothing without anybody noticing; they are errors in stock too.
+fn is_name(word: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    word.first()
+        .is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'_')
+        && word.iter().all(is_part)
+}
 
 const fn is_unterminated(fault: &Fault) -> bool {
     matches!(fault.kind, ErrorKind::Unterminated { .. })
