@@ -7,13 +7,18 @@
 use std::time::Instant;
 
 use flow::filter::{KernelFilter, PartialTuple};
-use flow::{Addrs, Family, Flow, L4, PerDir, Ports, Protocol, Status, Tuple};
-use linux::table::{Batch, Dump, DumpKind, Query, Request};
+use flow::{
+    Addrs, Family, Flow, L4, NatRange, PerDir, Ports, ProtoInfo, Protocol, Status, TcpFlags,
+    TcpInfo, TcpState, Tuple,
+};
+use linux::table::{Batch, Dump, DumpKind, Query, Request, Run};
 use nfnetlink::conntrack::request::FlowKey;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 use testbed::{Error, Namespace, Result};
+
+use super::GROUP;
 
 /// The kernel fills at most so much per read of a dump.
 const READ: usize = 32 * 1024;
@@ -92,6 +97,62 @@ pub fn load(node: &Namespace, flows: u32) -> Result<f64> {
         batch.flush(|(), _| ());
         Ok(())
     })
+}
+
+/// Seconds for so many new flows like those that a commit writes, from requests that are made already.
+pub fn commit(node: &Namespace, flows: u32) -> Result<f64> {
+    let mut runs = vec![Run::new()];
+    for number in 0..flows {
+        if runs.last().is_some_and(Run::is_full) {
+            runs.push(Run::new());
+        }
+        let pushed = runs
+            .last_mut()
+            .map_or(Ok(()), |run| run.push(&Request::Create(&committed(number)), ()));
+        pushed.map_err(|error| Error::Unexpected(format!("a request: {error}")))?;
+    }
+    timed(node, "making flows", || {
+        let mut batch = Batch::open()?;
+        for run in &mut runs {
+            batch.send(run, |(), _| ());
+        }
+        Ok(())
+    })
+}
+
+/// What becomes of a flow of [`testbed::Group`] on its way.
+fn committed(number: u32) -> Flow<'static> {
+    let (group, of_group) = (number / GROUP, number % GROUP);
+    let [_, _, high, low] = group.to_be_bytes();
+    let addrs = Addrs::V4 {
+        src: [10, high, low, 1].into(),
+        dst: [192, 0, 2, 1].into(),
+    };
+    let src = u16::try_from(1024 + of_group).unwrap_or(u16::MAX);
+    let ports = Ports { src, dst: 80 };
+    let is_udp = number % 4 == 3;
+    let liberal = Some(TcpFlags {
+        flags: TcpFlags::BE_LIBERAL,
+        mask: TcpFlags::BE_LIBERAL,
+    });
+    let info = TcpInfo {
+        state: Some(TcpState::ESTABLISHED),
+        flags: PerDir {
+            orig: liberal,
+            reply: liberal,
+        },
+        ..TcpInfo::default()
+    };
+    let orig = Tuple::new(addrs, if is_udp { L4::Udp(ports) } else { L4::Tcp(ports) });
+    let translated = NatRange::exact([172, 16, high, low].into(), None);
+    Flow {
+        reply: orig.inverse(),
+        status: Some(Status::CONFIRMED | Status::SEEN_REPLY | Status::ASSURED),
+        timeout: Some(3600),
+        protoinfo: Some(ProtoInfo::Tcp(info)).filter(|_| !is_udp),
+        nat_src: Some(translated).filter(|_| number % 8 == 0),
+        ..Flow::new(orig)
+    }
 }
 
 fn udp(number: u32) -> Flow<'static> {

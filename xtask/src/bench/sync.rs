@@ -1,16 +1,18 @@
 //! Replication and commit: FT-FW over UDP between two daemons of one implementation.
 //!
-//! The flows come as fast as stock's command line writes them. A run ends when the receiver's
-//! cache holds them all and both daemons have come to rest; then the receiver commits.
+//! The flows come as fast as stock's command line writes them. When the receiver's cache holds them
+//! all and both daemons have come to rest, the sender's machine dies, and the receiver commits: as
+//! in life, nobody else on the host listens to events (the kernel does not tell namespaces apart
+//! when it asks itself whether anybody does), and no other table fills the hash.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testbed::{Conntrackd, Error, Implementation, IpVersion, Progress, Result, SyncPair, wait_for};
+use testbed::{Conntrackd, Error, Implementation, IpVersion, Namespace, Progress, Result, SyncPair, wait_for};
 
 use super::options::Options;
 use super::sample::{Metric, Sample, Sent, Subject, cpu_of, memory_of, number_after, sent_by};
-use super::{empty, fill};
+use super::{empty, fill, floor};
 
 /// Both daemons start anew for each run.
 const RUNS: u32 = 3;
@@ -25,9 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub fn measure(options: &Options) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for run in 1..=options.runs.unwrap_or(RUNS) {
+        let flows = options.flows_of_sync();
+        let node = Namespace::new("floor")?;
+        samples.push(Sample {
+            metric: Metric::CommitWall,
+            subject: Subject::Floor,
+            run,
+            flows,
+            value: floor::commit(&node, flows)?,
+        });
+        empty(&node)?;
         for implementation in &options.implementations {
             let subject = Subject::Program(*implementation);
-            let flows = options.flows_of_sync();
             let values = replicate_and_commit(*implementation, flows)?;
             samples.extend(values.into_iter().map(|(metric, value)| Sample {
                 metric,
@@ -66,8 +77,9 @@ fn replicate_and_commit(implementation: Implementation, flows: u32) -> Result<Ve
     let after = couple.state()?;
     let mut values = per_flow(&before, &after, flows);
     values.push((Metric::Overruns, couple.overruns()?));
+    couple.end_sender()?;
     values.extend(couple.commit(flows)?);
-    couple.end()?;
+    couple.end_receiver()?;
     Ok(values)
 }
 
@@ -169,11 +181,15 @@ impl Couple {
         Ok([(Metric::CommitWall, wall), (Metric::CommitCpu, used)])
     }
 
-    fn end(self) -> Result<()> {
-        // The daemons first: they need not hear of every flow that goes.
+    /// The machine with the flows dies.
+    fn end_sender(&self) -> Result<()> {
+        // The daemon first: it need not hear of every flow that goes.
         self.sender.kill();
+        empty(&self.pair.a)
+    }
+
+    fn end_receiver(self) -> Result<()> {
         self.receiver.kill();
-        empty(&self.pair.a)?;
         empty(&self.pair.b)
     }
 }
