@@ -16,6 +16,7 @@ pub mod interface;
 pub mod netlink;
 pub mod poller;
 pub mod process;
+pub mod route;
 mod sys;
 pub mod syslog;
 pub mod table;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Links, Operation};
@@ -112,17 +112,13 @@ fn addresses(config: &Config) -> Vec<(IpAddr, &str)> {
     }
 }
 
-/// Whether the system lets us use an address, whatever port.
+/// Whether an address is one of this machine, or stands for all of them.
 fn is_ours(addr: IpAddr, interface: &str) -> bool {
-    let address = match addr {
-        IpAddr::V4(_) => SocketAddr::new(addr, 0),
-        IpAddr::V6(addr) => {
-            let found = linux::interface::find(interface);
-            let scope = found.map_or(0, |interface| interface.index);
-            SocketAddrV6::new(addr, 0, 0, scope).into()
-        }
-    };
-    UdpSocket::bind(address).is_ok()
+    let index = linux::interface::find(interface).map_or(0, |found| found.index);
+    // Other addresses are found whatever link they are on.
+    let is_on_link = matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
+    let index = if is_on_link { index } else { 0 };
+    addr.is_unspecified() || linux::route::is_local(addr, index).unwrap_or(false)
 }
 
 fn is_user(name: &str) -> bool {

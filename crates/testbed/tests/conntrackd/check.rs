@@ -83,6 +83,59 @@ fn an_interface_or_address_of_another_machine_is_a_warning() -> Result<()> {
     Ok(())
 }
 
+/// Firewalls with moving addresses have `ip_nonlocal_bind`, and every address looked like our own.
+#[test]
+fn what_can_be_bound_to_is_not_ours_for_that() -> Result<()> {
+    let setting = setting()?;
+    for (node, code) in [(&setting.network.a, 0), (&setting.network.b, 2)] {
+        node.sysctl("net.ipv4.ip_nonlocal_bind", 1)?;
+        node.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)?;
+        let output = node.output(setting.command("--check")?)?;
+        assert_eq!(output.code(), code, "{}", output.stderr);
+        let is_told = output.stderr.contains("192.168.100.1 is no address");
+        assert_eq!(is_told, code == 2, "{}", output.stderr);
+    }
+    Ok(())
+}
+
+/// Addresses beside the first one of their network, of link scope, and none at all.
+#[test]
+fn every_address_of_the_machine_is_ours() -> Result<()> {
+    for (add, local, peer) in [
+        (
+            "192.168.100.7/24",
+            "IPv4_address 192.168.100.7",
+            "IPv4_Destination_Address 192.168.100.2",
+        ),
+        (
+            "192.168.100.7/24",
+            "",
+            "IPv4_Destination_Address 192.168.100.2",
+        ),
+        (
+            "fe80::77/64 nodad",
+            "IPv6_address fe80::77",
+            "IPv6_Destination_Address fe80::78",
+        ),
+    ] {
+        let setting = setting()?;
+        let node = &setting.network.a;
+        node.run(format!("ip address add {add} dev sync").as_str())?;
+        let config = setting.read("conf")?;
+        let (general, _) = config.split_once("Sync").unwrap_or((&config, ""));
+        let general = general.replace(
+            "IPv4_address 192.168.100.0/24",
+            "IPv4_address 192.168.100.0/24 IPv6_address fe80::/10",
+        );
+        setting.configure(&format!(
+            "{general} Sync {{ Mode FTFW {{ }} UDP {{ {local} {peer} Port 3780 Interface sync }} }}\n"
+        ))?;
+        let output = setting.run("--check")?;
+        assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{local}");
+    }
+    Ok(())
+}
+
 #[test]
 fn an_error_is_an_error() -> Result<()> {
     let setting = Setting::new("Stats { }\n")?;
