@@ -309,6 +309,10 @@ impl fmt::Display for Wanted {
 }
 
 impl fmt::Display for ErrorKind {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each error, in the order of the enum"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKeyword { word, section } => {
