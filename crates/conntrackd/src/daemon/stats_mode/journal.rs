@@ -48,8 +48,10 @@ pub struct Journal {
 struct LogFile {
     path: PathBuf,
     file: File,
-    /// Whole lines, except that the first may have been written in part.
+    /// Whole lines.
     waiting: Vec<u8>,
+    /// How much of the first one the file has taken already.
+    begun: usize,
     /// Lines that found no room, since the file last took something.
     lost: u64,
     /// Why the file took nothing, and when it is tried again.
@@ -112,6 +114,8 @@ impl Journal {
         match log::open(&file.path) {
             Ok(opened) => {
                 file.file = opened;
+                // A line of which the old file has a part is whole in the new one.
+                file.begun = 0;
                 file.failing = file.failing.map(|_| now);
             }
             Err(error) => reports.push(Report::Recording(RecordingReport::NotOpened(
@@ -132,6 +136,7 @@ impl LogFile {
             path: path.to_owned(),
             file: log::open(path)?,
             waiting: Vec::new(),
+            begun: 0,
             lost: 0,
             failing: None,
         })
@@ -150,7 +155,7 @@ impl LogFile {
         if self.waiting.is_empty() || self.failing.is_some_and(|until| now < until) {
             return;
         }
-        let mut taken = 0;
+        let mut taken = self.begun;
         let error = loop {
             let rest = self.waiting.get(taken..).unwrap_or_default();
             if rest.is_empty() {
@@ -163,7 +168,11 @@ impl LogFile {
                 Err(error) => break Some(error),
             }
         };
-        self.waiting.drain(..taken);
+        let written = self.waiting.get(..taken).unwrap_or_default();
+        let end_of_line = written.iter().rposition(|byte| *byte == b'\n');
+        let whole = end_of_line.map_or(0, |at| at + 1);
+        self.begun = taken.saturating_sub(whole);
+        self.waiting.drain(..whole);
         match error {
             Some(error) => self.fail(&error, now, reports),
             None => self.recover(reports),
@@ -200,4 +209,56 @@ fn json(out: &mut Vec<u8>, flow: &Flow<'_>, wall: Duration) {
         ..Record::listed(flow, wall.as_secs())
     };
     Format::Json.flow(out, &record, &Show::CACHE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::process::Command;
+
+    const LINE: [u8; 1000] = [b'x'; 1000];
+
+    fn add(file: &mut LogFile, count: usize) {
+        for _ in 0..count {
+            file.add(|out| out.extend_from_slice(&LINE));
+        }
+    }
+
+    fn is_whole(text: &[u8]) -> bool {
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+        lines.all(|line| line.strip_suffix(b"\n") == Some(&LINE))
+    }
+
+    /// The rest of a line of which the old file had a part was the first line of the new one.
+    #[test]
+    fn a_new_file_begins_with_a_whole_line() {
+        let path = std::env::temp_dir().join(format!("conntrackd-journal-{}", std::process::id()));
+        // A pipe is a file that takes a part, and then nothing.
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        // Opened for both, since opening for reading alone would wait for a writer.
+        let mut reader = File::options().read(true).write(true).open(&path).unwrap();
+        let file = LogFile::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut journal = Journal {
+            file: Some(file),
+            format: LogFormat::Text,
+            syslog: None,
+            second: 0,
+            date: String::new(),
+        };
+        let mut reports = Reports::new();
+        add(journal.file.as_mut().unwrap(), 100);
+        journal.flush(Instant(0), &mut reports);
+        let begun = journal.file.as_ref().unwrap().begun;
+        assert!(begun > 0, "the pipe holds whole lines");
+        journal.reopen(Instant(0), &mut reports);
+        journal.flush(Instant(0), &mut reports);
+        let new = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut old = vec![0; 100 * (LINE.len() + 1) - new.len()];
+        reader.read_exact(&mut old).unwrap();
+        assert!(is_whole(&old) && is_whole(&new));
+    }
 }
