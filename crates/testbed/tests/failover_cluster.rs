@@ -54,6 +54,25 @@ fn shares_move_without_a_lost_connection(implementation: Implementation) -> Resu
     Ok(())
 }
 
+/// It still gets every packet from inside; what it let through would be sent twice.
+#[test]
+fn a_firewall_whose_keepalived_is_stopped_lets_go_of_its_shares() -> Result<()> {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cluster = Cluster::new(Implementation::Ours, true)?;
+    cluster.boot()?;
+    let (mut held, _server) = traffic(&cluster)?;
+    cluster.wait_until_replicated(HELD)?;
+    cluster.nodes[2].stop_keepalived()?;
+    cluster.wait_for_shares([&[1, 2, 5], &[3, 4, 6], &[]])?;
+    wait_until("fw3 to let go", PATIENCE, || {
+        cluster.nodes[2]
+            .shares()
+            .is_ok_and(|shares| shares.is_empty())
+    })?;
+    assert_all(held.check(PATIENCE)?, "without fw3");
+    Ok(())
+}
+
 /// The check above can fail: without conntrackd the shares that move lose their connections.
 #[test]
 fn without_conntrackd_the_connections_of_a_share_end_with_its_firewall() -> Result<()> {

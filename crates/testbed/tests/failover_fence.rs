@@ -105,6 +105,22 @@ fn the_fence_is_down_on_the_primary_only_and_loading_the_rules_again_keeps_it() 
     Ok(())
 }
 
+/// Whoever hands over in an orderly way is no primary any more, whatever the script did for it.
+#[test]
+fn a_primary_whose_keepalived_is_stopped_raises_its_fence() -> Result<()> {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pair = FailoverPair::build(Plan::new(Implementation::Ours))?;
+    pair.boot()?;
+    let [fw1, fw2] = &mut pair.firewalls;
+    wait_until_open(fw1)?;
+    fw1.stop_keepalived()?;
+    wait_until_open(fw2)?;
+    wait_until("the fence to be up", PATIENCE, || !fw1.is_open(1))?;
+    fw1.load_rules()?;
+    assert!(!fw1.is_open(1));
+    Ok(())
+}
+
 fn wait_until_open(firewall: &Firewall) -> Result<()> {
     wait_until("the end of the commit", PATIENCE, || firewall.is_open(1))
 }

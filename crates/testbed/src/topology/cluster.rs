@@ -270,6 +270,15 @@ impl ClusterNode {
         self.namespace.run(command).map(drop)
     }
 
+    /// Stops keepalived as its service does: it calls the script a last time for each share, and
+    /// hands them over.
+    pub fn stop_keepalived(&mut self) -> Result<()> {
+        let Some(keepalived) = self.keepalived.take() else {
+            return Ok(());
+        };
+        keepalived.process().terminate(PATIENCE).map(drop)
+    }
+
     /// Cuts the power: links down, daemons gone without a word. Returns when that was.
     pub fn cut_power(&mut self) -> Result<Instant> {
         if let Some(keepalived) = self.keepalived.take() {

@@ -149,8 +149,8 @@ impl Firewall {
         Ok(())
     }
 
-    /// Stops keepalived as its service does: it hands the shared addresses over and tells no
-    /// script. Returns when that was.
+    /// Stops keepalived as its service does: it calls the script a last time and hands the shared
+    /// addresses over. Returns when that was.
     pub fn stop_keepalived(&mut self) -> Result<Instant> {
         let moment = Instant::now();
         if let Some(keepalived) = self.keepalived.take() {
