@@ -14,6 +14,8 @@ use linux::interface::Interface;
 use crate::config::model::{self, MulticastLink, SocketOptions, UnicastLink};
 use crate::daemon::usize_from;
 
+/// Bytes of the longest packet of IPv4.
+const PACKET_LEN_MAX: u32 = 65_535;
 /// Bytes of an IPv4 header without options, and of an IPv6 header.
 const IPV4_HEADER_LEN: usize = 20;
 const IPV6_HEADER_LEN: usize = 40;
@@ -154,7 +156,9 @@ impl Settings {
             IpAddr::V4(_) => IPV4_HEADER_LEN,
             IpAddr::V6(_) => IPV6_HEADER_LEN,
         };
-        usize_from(interface.mtu).saturating_sub(ip + header)
+        // The loopback's packets may be longer than what IPv4 can describe.
+        let packet = interface.mtu.min(PACKET_LEN_MAX);
+        usize_from(packet).saturating_sub(ip + header)
     }
 }
 
@@ -242,5 +246,12 @@ mod tests {
             assert_eq!(settings.payload_len_max(&interface), len, "{settings}");
             assert_eq!(settings.is_bound_to_interface(), bound, "{settings}");
         }
+        // Longer datagrams are refused (`EMSGSIZE`).
+        let loopback = Interface {
+            mtu: 65_536,
+            ..interface
+        };
+        let settings = Settings::Udp(unicast("127.0.0.1"));
+        assert_eq!(settings.payload_len_max(&loopback), 65_507);
     }
 }
