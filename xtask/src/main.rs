@@ -36,7 +36,7 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         name: "demo",
-        arguments: "[--daemon ours|stock] [--flows N] [--keep]",
+        arguments: "[--mode MODE] [--transport WHAT] [--topology WHICH] [--daemon ours|stock] [--flows N] [--keep]",
         about: "a firewall dies, its connections live on",
         run: demo::run,
     },
