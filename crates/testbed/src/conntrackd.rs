@@ -7,16 +7,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::folder::Folder;
 use crate::{
-    Command, Error, FlowLine, Implementation, Log, Namespace, Output, Process, Program, Progress,
-    Result, Statistics, wait_for,
+    Command, Error, FlowLine, Implementation, Log, Mark, Namespace, Output, PATIENCE, Process,
+    Program, Progress, Result, Statistics, wait_for,
 };
 
-/// A daemon that does not answer after this time has not started.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Work that a daemon may do between a question and its answer: milliseconds are usual.
+const ANSWER_WORK_MAX: Duration = Duration::from_secs(2);
+/// How long a client may have to wait. A client that does not listen is borne for longer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// A running conntrackd. Dropping it kills it.
 #[derive(Debug)]
@@ -103,6 +105,24 @@ impl Conntrackd {
         Statistics::parse(&self.client("-s")?.stdout)
     }
 
+    /// Asks for the general statistics; an error if the daemon keeps its client waiting.
+    ///
+    /// What counts is the work that it does meanwhile: on a busy machine everybody is late. The
+    /// limit in real time is only reached by a daemon that waits for somebody else.
+    pub fn answer_soon(&self) -> Result<Statistics> {
+        let (begun, start) = (self.process.processor_time()?, Instant::now());
+        let statistics = self.statistics()?;
+        let waited = start.elapsed();
+        let worked = self.process.processor_time()?.saturating_sub(begun);
+        if worked < ANSWER_WORK_MAX && waited < ANSWER_TIME_MAX {
+            return Ok(statistics);
+        }
+        Err(Error::Unexpected(format!(
+            "{:?} took {waited:?} to answer, and {worked:?} of a processor",
+            self.process
+        )))
+    }
+
     /// The flows of this node (`-i`).
     pub fn internal(&self) -> Result<BTreeSet<FlowLine>> {
         Ok(FlowLine::parse_all(&self.client("-i")?.stdout))
@@ -116,6 +136,20 @@ impl Conntrackd {
     /// The lines of its log file, with the times of their arrival.
     pub fn log(&self) -> &Log {
         &self.log.0
+    }
+
+    /// The end of its log file as of now. The file is followed from afar: [`Log::mark`] alone may
+    /// stand before lines that have been written.
+    pub fn mark(&self) -> Result<Mark> {
+        let path = self.files.log();
+        wait_for("the log file to be read", PATIENCE, || {
+            let text = fs::read_to_string(&path).map_err(Error::io("the log file"))?;
+            let (written, arrived) = (text.lines().count(), self.log().arrived());
+            Ok(match arrived >= written {
+                true => Progress::Done(self.log().mark()),
+                false => Progress::Waiting(format!("{arrived} of {written} lines")),
+            })
+        })
     }
 
     /// The process: its console output, pid and end.
@@ -155,7 +189,7 @@ impl Conntrackd {
 
     fn wait_for_answer(&self) -> Result<()> {
         let what = format!("an answer of {:?}", self.process);
-        wait_for(&what, START_TIMEOUT, || {
+        wait_for(&what, PATIENCE, || {
             if !self.process.is_running() {
                 let said: Vec<_> = self
                     .process

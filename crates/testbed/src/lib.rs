@@ -66,4 +66,4 @@ pub use traffic::{
     Downloads, EchoServer, HeldConnections, Spray, Stall, SteadyTalker, Survivors, Tally, Visit,
     Visitors,
 };
-pub use wait::{Progress, wait_for, wait_until};
+pub use wait::{PATIENCE, Progress, wait_for, wait_for_number, wait_until};

@@ -83,8 +83,13 @@ impl Log {
 
     /// The end as of now: a search from here sees only later lines.
     pub fn mark(&self) -> Mark {
+        Mark(self.arrived())
+    }
+
+    /// How many lines have ever arrived.
+    pub(crate) fn arrived(&self) -> usize {
         let lines = self.lock();
-        Mark(lines.forgotten + lines.kept.len())
+        lines.forgotten + lines.kept.len()
     }
 
     /// The first line from `mark` on that contains `needle`.

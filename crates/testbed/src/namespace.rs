@@ -182,10 +182,9 @@ fn sysctl_path(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
-    use std::time::Duration;
 
     use super::*;
-    use crate::{veth, wait_until};
+    use crate::{PATIENCE, veth, wait_until};
 
     #[test]
     fn a_namespace_is_gone_after_a_panic_and_so_are_its_processes() {
@@ -213,7 +212,7 @@ mod tests {
             .stdout;
         drop(namespace);
         let proc = format!("/proc/{}/exe", stray.trim());
-        wait_until("the stray's end", Duration::from_secs(5), || {
+        wait_until("the stray's end", PATIENCE, || {
             fs::read_link(&proc).is_err()
         })
         .unwrap();

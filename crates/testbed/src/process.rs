@@ -5,7 +5,7 @@
 //! that ends (`setpriv --pdeathsig`), unless its namespace is meant to be kept.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -80,6 +80,21 @@ impl Process {
     /// Whether it still runs.
     pub fn is_running(&self) -> bool {
         matches!(self.child().try_wait(), Ok(None))
+    }
+
+    /// The processor time that it has used so far. Unlike the time on the clock it does not grow
+    /// because others are busy, too.
+    pub fn processor_time(&self) -> Result<Duration> {
+        /// `USER_HZ`: ticks of `/proc/PID/stat` per second.
+        const TICKS_PER_SECOND: u32 = 100;
+        let path = format!("/proc/{}/stat", self.pid());
+        let stat = fs::read_to_string(&path).map_err(Error::io(path))?;
+        // The name may contain blanks, and ends with the last parenthesis; `utime` and `stime` are
+        // fields 14 and 15 of proc(5).
+        let behind_name = stat.rsplit(')').next().unwrap_or_default();
+        let times = behind_name.split_whitespace().skip(11).take(2);
+        let ticks: u64 = times.filter_map(|time| time.parse::<u64>().ok()).sum();
+        Ok(Duration::from_secs(ticks) / TICKS_PER_SECOND)
     }
 
     /// Waits for a line that contains `needle`; fails at once when the process ends without it.

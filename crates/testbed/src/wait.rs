@@ -12,6 +12,10 @@ use crate::{Error, Result, interrupted, log};
 /// Between two looks at a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(3);
 
+/// How long a test waits for what must come, unless it says otherwise. Waiting costs nothing when it
+/// comes, and a machine may be busy, slow, or stopped for a while by its host.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
 /// What one look at a condition found.
 pub enum Progress<T> {
     /// It holds; this is what the waiter wanted to have.
@@ -31,6 +35,21 @@ pub fn wait_until(
             Progress::Done(())
         } else {
             Progress::Waiting(String::new())
+        })
+    })
+}
+
+/// Waits until `number` gives exactly `wanted`.
+pub fn wait_for_number(
+    what: &str,
+    timeout: Duration,
+    wanted: usize,
+    mut number: impl FnMut() -> Result<usize>,
+) -> Result<()> {
+    wait_for(what, timeout, || {
+        Ok(match number()? {
+            found if found == wanted => Progress::Done(()),
+            found => Progress::Waiting(format!("{found} instead of {wanted}")),
         })
     })
 }

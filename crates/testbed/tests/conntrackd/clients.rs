@@ -7,7 +7,7 @@
 use testbed::Implementation::{self, Ours, Stock};
 use testbed::{Conntrackd, Result};
 
-use super::{Extra, Pair, group, mark, wait_for_lines, wait_for_number};
+use super::{Extra, Pair, group, wait_for_lines, wait_for_number};
 
 /// Flows of A at the start of each row; enough for their commit to take a while.
 const FLOWS: usize = 2_000;
@@ -58,6 +58,8 @@ impl Number {
 struct Row {
     /// Commands before it that make the situation.
     before: &'static [(At, &'static str)],
+    /// What comes true after them: a daemon hears of its own commit after its client does.
+    settled: &'static [(Number, usize)],
     at: At,
     command: &'static str,
     /// What the log of the asked node says, in this order.
@@ -70,6 +72,7 @@ struct Row {
 
 const ROW: Row = Row {
     before: &[],
+    settled: &[],
     at: At::A,
     command: "",
     log: &[],
@@ -116,6 +119,7 @@ rows! {
     };
     commit_of_what_is_there: Row {
         before: &[(At::B, "-c")],
+        settled: &[(InternalB, FLOWS)],
         at: At::B,
         command: "-c",
         log: &["committing all external caches", "Committed 2000 new entries"],
@@ -143,6 +147,7 @@ rows! {
     };
     flush_of_both_caches: Row {
         before: &[(At::B, "-c")],
+        settled: &[(InternalB, FLOWS)],
         at: At::B,
         command: "-f",
         log: &["flushing caches"],
@@ -239,8 +244,14 @@ fn check(daemon: Implementation, client: Implementation, row: &Row) -> Result<()
     for (at, command) in row.before {
         assert_eq!(asked(*at).client_of(client, command)?.code(), 0);
     }
+    let come_true = |numbers: &[(Number, usize)]| {
+        numbers.iter().try_for_each(|(number, wanted)| {
+            wait_for_number(&format!("{number:?}"), *wanted, || number.of(&pair))
+        })
+    };
+    come_true(row.settled)?;
     let daemon = asked(row.at);
-    let mark = mark(daemon)?;
+    let mark = daemon.mark()?;
     let output = daemon.client_of(client, row.command)?;
     assert_eq!(
         (output.code(), output.stdout.as_str()),
@@ -253,8 +264,5 @@ fn check(daemon: Implementation, client: Implementation, row: &Row) -> Result<()
         assert_eq!(found, *wanted, "{number:?} after {}", row.command);
     }
     wait_for_lines(daemon.log(), mark, row.log)?;
-    for (number, wanted) in row.later {
-        wait_for_number(&format!("{number:?}"), *wanted, || number.of(&pair))?;
-    }
-    Ok(())
+    come_true(row.later)
 }

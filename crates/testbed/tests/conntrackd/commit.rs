@@ -13,7 +13,7 @@ use linux::table::{Dump, DumpKind, Query, Request, Table};
 use testbed::Implementation::{self, Ours, Stock};
 use testbed::{Conntrackd, Namespace, Result};
 
-use super::{Extra, Pair, mark, wait_for_line, wait_for_number};
+use super::{Extra, Pair, wait_for_line, wait_for_number};
 
 /// Seconds that the flows of A live; more than any limit in here.
 const TIMEOUT: u32 = 3_600;
@@ -262,7 +262,7 @@ fn number(daemon: &Conntrackd, internal: bool) -> Result<usize> {
 fn commit(pair: &Pair, flows: &[Flow<'static>]) -> Result<()> {
     create(&pair.network.a, flows)?;
     wait_for_number("flows at B", flows.len(), || number(&pair.b, false))?;
-    let since = mark(&pair.b)?;
+    let since = pair.b.mark()?;
     assert_eq!(pair.b.client("-c")?.code(), 0);
     let line = format!("Committed {} new entries", flows.len());
     wait_for_line(pair.b.log(), since, &line)?;
@@ -362,7 +362,7 @@ fn a_flow_whose_master_is_unknown_is_committed_without_it() -> Result<()> {
     let pair = Pair::ours(extra)?;
     create(&pair.network.a, &related())?;
     wait_for_number("the related flow at B", 1, || number(&pair.b, false))?;
-    let since = mark(&pair.b)?;
+    let since = pair.b.mark()?;
     pair.b.client("-c")?;
     wait_for_line(pair.b.log(), since, "Committed 1 new entries")?;
     let lost = "1 of the committed entries have lost their master";
@@ -391,7 +391,7 @@ fn a_flow_that_the_kernel_refuses_is_named() -> Result<()> {
     create(&pair.network.b, &[taken])?;
     create(&pair.network.a, &[wanted])?;
     wait_for_number("the flow at B", 1, || number(&pair.b, false))?;
-    let since = mark(&pair.b)?;
+    let since = pair.b.mark()?;
     assert_eq!(pair.b.client("-c")?.code(), 0, "as with stock");
     wait_for_line(pair.b.log(), since, "Committed 0 new entries")?;
     wait_for_line(pair.b.log(), since, "[notice] 1 entries can't be committed")?;

@@ -9,7 +9,7 @@ use testbed::Implementation::{self, Ours, Stock};
 use testbed::{Command, Conntrackd, Error, IpVersion, Program, Result, SyncPair, wait_until};
 
 use super::process::Setting;
-use super::{Extra, PATIENCE, Pair, hear, mark, wait_for_line};
+use super::{Extra, PATIENCE, Pair, hear, wait_for_line};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -35,7 +35,7 @@ fn lines_of_the_log_have_the_form_of_stock() -> Result<()> {
     };
     for kind in [Ours, Stock] {
         let pair = Pair::start([kind, Ours], Extra::default())?;
-        let since = mark(&pair.a)?;
+        let since = pair.a.mark()?;
         pair.a.client("-B")?;
         let line = wait_for_line(pair.a.log(), since, "bulk")?;
         let wanted = (24, "[notice] sending bulk update".to_owned());

@@ -20,18 +20,13 @@ mod replication;
 mod stats_mode;
 mod strict;
 
-use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use testbed::{
-    Conntrackd, Error, Group, Implementation, IpVersion, Log, Mark, Namespace, Progress, Result,
-    SyncPair, wait_for,
+    Conntrackd, Error, Group, Implementation, IpVersion, Log, Mark, Namespace, PATIENCE, Progress,
+    Result, SyncPair, wait_for,
 };
-
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Two nodes with a daemon each.
 struct Pair {
@@ -85,17 +80,8 @@ fn wait_until_equal(owner: &Conntrackd, peer: &Conntrackd, count: usize) -> Resu
 }
 
 /// Waits until `number` gives `wanted`.
-fn wait_for_number(
-    what: &str,
-    wanted: usize,
-    mut number: impl FnMut() -> Result<usize>,
-) -> Result<()> {
-    wait_for(what, PATIENCE, || {
-        Ok(match number()? {
-            found if found == wanted => Progress::Done(()),
-            found => Progress::Waiting(format!("{found} instead of {wanted}")),
-        })
-    })
+fn wait_for_number(what: &str, wanted: usize, number: impl FnMut() -> Result<usize>) -> Result<()> {
+    testbed::wait_for_number(what, PATIENCE, wanted, number)
 }
 
 /// Waits for a line of a log; its text.
@@ -120,16 +106,6 @@ fn wait_for_lines(log: &Log, since: Mark, needles: &[&str]) -> Result<()> {
             Some(missing) => Progress::Waiting(format!("`{missing}` is missing")),
         })
     })
-}
-
-/// The end of a daemon's log file as of now: the file is followed from afar.
-fn mark(daemon: &Conntrackd) -> Result<Mark> {
-    let path = daemon.folder().file("log");
-    wait_for_number("the log to be read", 0, || {
-        let text = fs::read_to_string(&path).map_err(Error::io("the log file"))?;
-        Ok(text.lines().count() - daemon.log().lines().len())
-    })?;
-    Ok(daemon.log().mark())
 }
 
 /// A number of `conntrackd -s runtime`.

@@ -73,7 +73,7 @@ fn a_buffer_at_its_limit_is_told_each_time() -> Result<()> {
             group(u16::try_from(round).unwrap(), 2_000).create(node)
         })?;
         wait_for_line(pair.a.log(), since, line)?;
-        since = super::mark(&pair.a)?;
+        since = pair.a.mark()?;
     }
     wait_for_number("all flows", 6_000, || Ok(pair.a.internal()?.len()))
 }

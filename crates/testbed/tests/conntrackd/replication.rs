@@ -5,8 +5,8 @@ use testbed::Implementation::Ours;
 use testbed::{Conntrackd, IpVersion, Mark, Namespace, Result, SyncPair, wait_until};
 
 use super::{
-    Extra, PATIENCE, Pair, group, load, mark, runtime, wait_for_line, wait_for_lines,
-    wait_for_number, wait_until_equal,
+    Extra, PATIENCE, Pair, group, load, runtime, wait_for_line, wait_for_lines, wait_for_number,
+    wait_until_equal,
 };
 
 #[test]
@@ -28,7 +28,7 @@ fn a_commit_or_a_flush_of_the_internal_cache_calls_off_a_purge() -> Result<()> {
         let announced = "flushing conntrack table in 600 secs";
         pair.a.client("-t")?;
         wait_for_line(pair.a.log(), Mark::default(), announced)?;
-        let since = mark(&pair.a)?;
+        let since = pair.a.mark()?;
         pair.a.client(command)?;
         pair.a.client("-t")?;
         // Something that is logged in any case comes behind it.
@@ -123,11 +123,11 @@ fn a_commit_ends_whatever_the_size_of_the_table() -> Result<()> {
     group(1, 300).create(&pair.network.a)?;
     pair.wait_until_replicated(300)?;
     for _ in 0..2 {
-        let since = mark(&pair.b)?;
+        let since = pair.b.mark()?;
         pair.b.client("-c")?;
         wait_for_line(pair.b.log(), since, "Committed 300 new entries")?;
     }
-    let since = mark(&pair.b)?;
+    let since = pair.b.mark()?;
     pair.b.client("-f")?;
     wait_for_line(pair.b.log(), since, "[notice] flushing caches")?;
     Ok(())
@@ -159,7 +159,7 @@ fn a_second_commit_is_skipped() -> Result<()> {
     wait_for_number("flows at B", 40_000, || {
         Ok(usize::try_from(pair.b.statistics()?.external.active).unwrap())
     })?;
-    let since = mark(&pair.b)?;
+    let since = pair.b.mark()?;
     std::thread::scope(|scope| -> Result<()> {
         let clients = [0; 4].map(|_| scope.spawn(|| pair.b.client("-c")));
         for client in clients {
@@ -323,7 +323,7 @@ fn the_log_tells_of_the_peer() -> Result<()> {
     let opened = "dedicated link: UDP port 3780 on sync, 192.168.100.1 to 192.168.100.2";
     wait_for_lines(&log(&pair), Mark::default(), &[opened, answered])?;
     wait_for_line(pair.b.log(), Mark::default(), answered)?;
-    let since = mark(&pair.a)?;
+    let since = pair.a.mark()?;
     pair.network.set_connected(false)?;
     wait_for_lines(
         &log(&pair),
@@ -343,7 +343,7 @@ fn the_log_tells_of_the_peer() -> Result<()> {
     let lines = log(&pair).since(since);
     let down = lines.iter().filter(|line| line.text.contains("is down"));
     assert_eq!(down.count(), 1, "once, however long it lasts");
-    let since = mark(&pair.a)?;
+    let since = pair.a.mark()?;
     pair.b.restart(&pair.network.b)?;
     wait_for_line(&log(&pair), since, "[notice] the peer has restarted")?;
     Ok(())
