@@ -11,6 +11,7 @@ use super::error::Error;
 use super::hiargs::Job;
 use super::lowargs::{Environment, LowArgs};
 use super::options::{COMMANDS, Id, Table, Verb};
+use super::quick;
 
 /// Longest word, in bytes.
 const WORD_MAX: usize = 1023;
@@ -40,7 +41,10 @@ impl Line {
         if is_skipped(line) {
             return Ok(None);
         }
-        let args = LowArgs::parse(&words(line)?, environment, notices)?;
+        let args = match quick::read(line, environment) {
+            Some(args) => args,
+            None => LowArgs::parse(&words(line)?, environment, notices)?,
+        };
         if args.has(Id::FilterFile) {
             return Err(Error::OptionNotInFile(Id::FilterFile.name()));
         }

@@ -68,6 +68,8 @@ pub enum Error {
     Shape(String, &'static str, &'static str),
     /// A mark that no flow can have; value and mask.
     MarkOutsideMask(u32, u32),
+    /// A status bit that has to be set and clear; its name.
+    StatusContradicted(&'static str),
     /// A negated status bit where bits are set.
     NegatedValue,
     /// Labels to add and to delete at once.
@@ -193,6 +195,12 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "mark {value:#x} has bits outside of its mask {mask:#x}, nothing can match"
+                )
+            }
+            Self::StatusContradicted(name) => {
+                write!(
+                    f,
+                    "status {name} would have to be set and clear, nothing can match"
                 )
             }
             Self::UnknownLabel(name) => write!(f, "unknown label '{name}'"),

@@ -157,6 +157,8 @@ pub struct LowArgs {
     pub table: Table,
     given: u64,
     given_of_protocols: Vec<&'static ProtoOpt>,
+    /// Whether `-p` stands there more than once.
+    has_protocols: bool,
     given_fields: u32,
     /// `-f`, or the family of the addresses.
     pub family: Option<Family>,
@@ -217,7 +219,7 @@ pub struct LowArgs {
     pub filter_file: Option<String>,
     /// The first word that is neither an option nor a value.
     pub stray: Option<String>,
-    /// The last word that was accepted and has no effect.
+    /// The last word that looks like a condition, was accepted and has no effect.
     pub ignored: Option<String>,
     /// What the help is asked about.
     pub topic: Option<Topic>,
@@ -253,9 +255,38 @@ impl LowArgs {
             }
         }
         args.stray = scanner.stray().map(str::to_owned);
-        args.label_words.shown = args.output.contains(&OutputWord::Labels);
-        args.labels = args.label_words.resolve(environment, notices)?;
+        args.finish(environment, notices)?;
         Ok(args)
+    }
+
+    /// Looks up the labels when everything has been read.
+    pub(super) fn finish(
+        &mut self,
+        environment: &Environment<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        self.label_words.shown = self.output.contains(&OutputWord::Labels);
+        self.labels = self.label_words.resolve(environment, notices)?;
+        Ok(())
+    }
+
+    /// Notes that an option is given.
+    pub(super) const fn give(&mut self, id: Id) -> &mut Self {
+        self.given |= id.bit();
+        self
+    }
+
+    /// `-p`, unless there was one before.
+    pub(super) fn first_protocol(&mut self, protocol: Protocol) -> Option<()> {
+        let earlier = self.give(Id::Protonum).protocol.replace(protocol);
+        earlier.is_none().then_some(())
+    }
+
+    /// An address without a mask; `None` if the one before has another family.
+    pub(super) fn give_address(&mut self, id: Id, addr: IpAddr) -> Option<()> {
+        self.join_family(family_of(addr)).ok()?;
+        self.give(id).set_address(id, addr, None);
+        Some(())
     }
 
     /// Whether an option was given.
@@ -275,6 +306,9 @@ impl LowArgs {
 
     /// The name of an option that came with another `-p` of the line.
     pub fn foreign_option(&self) -> Option<&'static str> {
+        if !self.has_protocols {
+            return None;
+        }
         let row = self.protocol.and_then(Row::of);
         let is_own = |option: &ProtoOpt| {
             let mut own = row.into_iter().flat_map(Row::options);
@@ -328,7 +362,7 @@ impl LowArgs {
         }
     }
 
-    fn option(
+    pub(super) fn option(
         &mut self,
         option: &'static Opt,
         value: Option<&str>,
@@ -362,7 +396,8 @@ impl LowArgs {
             Id::AnyNat => self.any_nat = self.nat(option, value)?,
             Id::Family => self.join_family(value::family(text)?)?,
             Id::Protonum => {
-                self.protocol = Some(value::protocol(text, environment.protocol_number)?);
+                let protocol = value::protocol(text, environment.protocol_number)?;
+                self.has_protocols |= self.protocol.replace(protocol).is_some();
             }
             Id::Helper => self.restored.helper = Some(restored::helper(text)?),
             Id::Master => self.master(text, environment)?,
@@ -371,12 +406,14 @@ impl LowArgs {
             Id::Synproxy => self.restored.synproxy = Some(restored::synproxy(text)?),
             Id::Status => {
                 let list = value::list(text, &STATUS_WORDS, Some(unreplied))?;
-                let words = self.words(list, notices);
-                self.status.extend(words);
+                if let Some((word, _)) = list.ignored.last() {
+                    self.ignored = Some((*word).into());
+                }
+                self.status.extend(words(list, notices));
             }
             Id::EventMask => {
                 let list = value::list(text, &EVENT_WORDS, None)?;
-                for word in self.words(list, notices) {
+                for word in words(list, notices) {
                     self.events.0 |= word.value.0;
                 }
             }
@@ -398,17 +435,9 @@ impl LowArgs {
         Ok(())
     }
 
-    fn words<T>(&mut self, list: List<T>, notices: &mut Vec<String>) -> Vec<ListWord<T>> {
-        for (word, option) in list.ignored {
-            notices.push(format!("WARNING: ignoring {word}, use {option} instead"));
-            self.ignored = Some(word.into());
-        }
-        list.words
-    }
-
     fn output(&mut self, text: &str, notices: &mut Vec<String>) -> Result<(), Error> {
         let list = value::list(text, &OUTPUT_WORDS, None)?;
-        let words = self.words(list, notices);
+        let words = words(list, notices);
         self.output.extend(words.iter().map(|word| word.value));
         let saves = self.output.contains(&OutputWord::Save);
         let only_saves = self
@@ -428,11 +457,17 @@ impl LowArgs {
     fn address(&mut self, option: &'static Opt, text: &str) -> Result<(), Error> {
         let name = option.id.name();
         let (addr, prefix) = match option.id {
-            Id::Src | Id::Dst | Id::TupleSrc | Id::TupleDst => value::network(text)?,
-            _ => (value::plain_address(text, name)?, None),
-        };
+            Id::Src | Id::Dst | Id::TupleSrc | Id::TupleDst => value::network(text),
+            _ => value::plain_address(text, name).map(|addr| (addr, None)),
+        }
+        .map_err(|error| self.of_other_family(text).unwrap_or(error))?;
         self.join_family(family_of(addr))?;
-        match option.id {
+        self.set_address(option.id, addr, prefix);
+        Ok(())
+    }
+
+    fn set_address(&mut self, id: Id, addr: IpAddr, prefix: Option<u8>) {
+        match id {
             Id::Src => self.src.set(addr, prefix),
             Id::Dst => self.dst.set(addr, prefix),
             Id::TupleSrc => self.tuple_src.set(addr, prefix),
@@ -443,7 +478,14 @@ impl LowArgs {
             Id::ReplyDst => self.reply_dst = Some(addr),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// What is wrong with an address in the first place, before its prefix length is looked at.
+    fn of_other_family(&self, text: &str) -> Option<Error> {
+        let (addr, _) = text.split_once('/')?;
+        let family = family_of(value::address(addr)?);
+        let known = self.family.filter(|known| *known != family);
+        known.map(|_| Error::MixedFamilies)
     }
 
     fn nat(&mut self, option: &'static Opt, text: Option<&str>) -> Result<Option<NatArg>, Error> {
@@ -466,7 +508,11 @@ impl LowArgs {
         }
     }
 
-    fn protocol_option(&mut self, option: &'static ProtoOpt, text: &str) -> Result<(), Error> {
+    pub(super) fn protocol_option(
+        &mut self,
+        option: &'static ProtoOpt,
+        text: &str,
+    ) -> Result<(), Error> {
         if self.given_of_protocols.is_empty() {
             self.given_of_protocols.reserve(8);
         }
@@ -515,6 +561,14 @@ impl AddrArg {
         self.mask = Some(mask);
         self.prefix = None;
     }
+}
+
+/// The words of a list; those that are ignored leave a warning.
+fn words<T>(list: List<T>, notices: &mut Vec<String>) -> Vec<ListWord<T>> {
+    for (word, option) in list.ignored {
+        notices.push(format!("WARNING: ignoring {word}, use {option} instead"));
+    }
+    list.words
 }
 
 const fn family_of(addr: IpAddr) -> Family {

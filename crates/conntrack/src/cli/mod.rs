@@ -16,6 +16,7 @@ pub mod lowargs;
 pub mod matrix;
 pub mod options;
 pub mod protocols;
+mod quick;
 pub mod restored;
 pub mod scan;
 #[cfg(test)]
@@ -42,6 +43,11 @@ pub fn parse(
     }
     let args = LowArgs::parse(words, environment, notices)?;
     let mut job = Job::new(&args)?;
+    if let (Some(word), true) = (&args.stray, job.is_dangerous()) {
+        notices.push(format!(
+            "WARNING: ignoring `{word}', which is no option and no value of one."
+        ));
+    }
     if let Some(path) = &args.filter_file {
         job.select_any_of(filters::read(path, &args, environment, notices)?);
     }

@@ -83,7 +83,7 @@ const fn letters() -> [u8; 128] {
 }
 
 /// The command or option of this letter.
-fn by_letter(letter: char) -> Option<Key> {
+pub(super) fn by_letter(letter: char) -> Option<Key> {
     let letter = usize::try_from(u32::from(letter)).ok()?;
     let place = usize::from(*LETTERS.get(letter)?).checked_sub(1)?;
     match OPTIONS.get(place) {

@@ -9,7 +9,7 @@ use flow::filter::{
 use flow::{Mark, PerDir, Status, Zone};
 
 use crate::cli::error::Error;
-use crate::cli::lowargs::{AddrArg, LowArgs, NatArg, StatusWord};
+use crate::cli::lowargs::{AddrArg, LowArgs, NatArg, STATUS_WORDS, StatusWord};
 use crate::cli::options::Id;
 use crate::cli::protocols::Field;
 
@@ -115,18 +115,29 @@ fn mark_condition((value, mask): (u32, Option<u32>)) -> Result<MarkMatch, Error>
 const SETTABLE: Status =
     Status(Status::EXPECTED.0 | Status::SEEN_REPLY.0 | Status::ASSURED.0 | Status::FIXED_TIMEOUT.0);
 
+/// Every word holds; two that contradict each other are refused (compat: cli-2).
 fn status_condition(args: &LowArgs) -> Result<Option<StatusMatch>, Error> {
-    let mut condition = StatusMatch::ANY;
+    let mut wanted = Status::default();
+    let mut unwanted = Status::default();
     for word in &args.status {
-        condition = match (word.value, word.negated) {
-            (StatusWord::Bits(Status(0)), false) => condition.without(SETTABLE),
+        match (word.value, word.negated) {
+            (StatusWord::Bits(Status(0)), false) => unwanted = unwanted | SETTABLE,
             (StatusWord::Bits(Status(0)), true) => {
                 return Err(Error::BadParameter("!UNSET".into()));
             }
-            (StatusWord::Bits(bits), false) => condition.with(bits),
-            (StatusWord::Bits(bits), true) => condition.without(bits),
-            (StatusWord::Unreplied, _) => condition.without(Status::SEEN_REPLY),
-        };
+            (StatusWord::Bits(bits), false) => wanted = wanted | bits,
+            (StatusWord::Bits(bits), true) => unwanted = unwanted | bits,
+            (StatusWord::Unreplied, _) => unwanted = unwanted | Status::SEEN_REPLY,
+        }
     }
+    let both = wanted & unwanted;
+    let named = |(_, word): &&(&str, StatusWord)| match word {
+        StatusWord::Bits(bits) => *bits & both != Status(0),
+        StatusWord::Unreplied => false,
+    };
+    if let Some((name, _)) = STATUS_WORDS.iter().find(named) {
+        return Err(Error::StatusContradicted(name));
+    }
+    let condition = StatusMatch::ANY.with(wanted).without(unwanted);
     Ok((condition != StatusMatch::ANY).then_some(condition))
 }

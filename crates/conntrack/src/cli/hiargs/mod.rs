@@ -109,7 +109,7 @@ impl Job {
             return Err(Error::CountersOnly);
         }
         let style = style::style(args);
-        Ok(match verb {
+        let job = match verb {
             Verb::Help => match args.topic {
                 Some(topic) => Self::HelpAbout(topic),
                 None => Self::Help(args.protocol),
@@ -156,7 +156,45 @@ impl Job {
                 flow: new_flow::new_flow(args)?.map(Box::new),
                 or_update: verb == Verb::Add,
             },
-        })
+        };
+        job.check_ignored(args)?;
+        Ok(job)
+    }
+
+    /// Whether it changes or ends what is already in the table.
+    pub(super) fn is_dangerous(&self) -> bool {
+        match self {
+            Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Flush(_)
+            | Self::Expect(ExpectJob::Delete(_) | ExpectJob::Flush(_)) => true,
+            Self::Help(_)
+            | Self::HelpAbout(_)
+            | Self::Version
+            | Self::List { .. }
+            | Self::Count(_)
+            | Self::Follow { .. }
+            | Self::Get(_)
+            | Self::Create { .. }
+            | Self::Stats(..)
+            | Self::Load(_)
+            | Self::Expect(
+                ExpectJob::List(..)
+                | ExpectJob::Count(..)
+                | ExpectJob::Get(..)
+                | ExpectJob::Create(_)
+                | ExpectJob::Follow(_),
+            ) => false,
+        }
+    }
+
+    /// What deletes or changes flows is refused when a part of it would have no effect: without that
+    /// part more flows might be meant (compat: cli-124).
+    fn check_ignored(&self, args: &LowArgs) -> Result<(), Error> {
+        match args.ignored.clone().filter(|_| self.is_dangerous()) {
+            Some(word) => Err(Error::Ignored(word)),
+            None => Ok(()),
+        }
     }
 
     /// Demands in addition that one of these filters holds.

@@ -168,6 +168,8 @@ fn values_are_checked_while_reading() {
             2,
             "mismatched address family",
         ),
+        ("-L -s ::1 -r 1.1.1.1/8", 2, "mismatched address family"),
+        ("-L -s 1.1.1.1 -d ::1/999", 2, "mismatched address family"),
         ("-L -p foo", 2, "`foo' unsupported protocol"),
         ("-L -f inet", 2, "`inet' unsupported protocol"),
         ("-L -u foo", 2, "Bad parameter `foo'"),
@@ -273,6 +275,55 @@ fn ignored_words_leave_a_notice() {
             "WARNING: ignoring SRC_NAT, use --src-nat instead",
         ]
     );
+}
+
+/// Without what is ignored they would be about more flows than was said (compat: cli-124).
+#[test]
+fn what_is_ignored_is_refused_where_flows_end_or_change() {
+    for line in ["-D -u SRC_NAT", "-D -p udp -u s", "-U -m 1 -u ASSURED,s"] {
+        refused(line, 2, "`SRC_NAT' would have no effect");
+    }
+    for line in ["-D -a 1.1.1.1", "-U -m 1 -a 1.1.1.1", "-F -a 1.1.1.1"] {
+        refused(line, 2, "`-a' would have no effect");
+    }
+    for line in ["-L -u SRC_NAT", "-E -a x", "-D -o s"] {
+        accepted(line);
+    }
+}
+
+/// compat: cli-42
+#[test]
+fn stray_words_are_told_where_flows_end_or_change() {
+    let notices = |line: &str| parse_words(&line.split(' ').collect::<Vec<_>>()).1;
+    for line in [
+        "-D -p udp 1.1.1.1",
+        "1.1.1.1 -U -m 5",
+        "-F -f ipv6 1.1.1.1",
+        "-F expect 1.1.1.1",
+        "-D -- 1.1.1.1 -s 2.2.2.2",
+    ] {
+        let warning = "WARNING: ignoring `1.1.1.1', which is no option and no value of one.";
+        assert_eq!(notices(line), [warning], "{line}");
+    }
+    for line in ["-L -p udp 1.1.1.1", "-D -p udp", "-I 1.1.1.1"] {
+        assert_eq!(notices(line), [""; 0], "{line}");
+    }
+}
+
+/// compat: cli-2
+#[test]
+fn a_status_that_nothing_can_have_is_refused() {
+    for (words, name) in [
+        ("ASSURED,!ASSURED", "ASSURED"),
+        ("!a -u a", "ASSURED"),
+        ("UNREPLIED,SEEN_REPLY", "SEEN_REPLY"),
+        ("FIXED_TIMEOUT,UNSET", "FIXED_TIMEOUT"),
+    ] {
+        let text = format!("status {name} would have to be set and clear, nothing can match");
+        for command in ["-L", "-D", "-E"] {
+            refused(&format!("{command} -u {words}"), 2, &text);
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Laws that hold for every command line.
 
 use super::*;
-use crate::cli::{batch, filters};
+use crate::cli::{batch, filters, quick};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -119,7 +119,88 @@ fn low(words: &[String]) -> Result<LowArgs, Error> {
     LowArgs::parse(words, &environment, &mut Vec::new())
 }
 
+/// An option as a saved flow has it, its value, and what stands between them and behind; some of it is
+/// not quite so.
+fn saved_option() -> impl Strategy<Value = String> {
+    let option = prop::sample::select(vec![
+        "-t",
+        "-u",
+        "-s",
+        "-d",
+        "-r",
+        "-q",
+        "-p",
+        "-m",
+        "-w",
+        "-n",
+        "-o",
+        "--sport",
+        "--dport",
+        "--reply-port-src",
+        "--reply-port-dst",
+        "--state",
+        "--icmp-type",
+        "--icmp-code",
+        "--icmp-id",
+        "--srckey",
+        "--dstkey",
+        "--wscale",
+        "--helper",
+        "--master",
+        "--orig-seqadj",
+        "--synproxy",
+        "--label-add",
+        "--orig-zone",
+        "--zone",
+        "--src",
+        "--protonum",
+        "--orig-vtag",
+        "-a",
+        "-I",
+        "--status",
+    ]);
+    let value = prop_oneof![
+        2 => any::<u32>().prop_map(|number| number.to_string()),
+        2 => any::<u16>().prop_map(|number| number.to_string()),
+        4 => any::<u32>().prop_map(|bits| std::net::Ipv4Addr::from(bits).to_string()),
+        1 => any::<u128>().prop_map(|bits| std::net::Ipv6Addr::from(bits).to_string()),
+        2 => prop::sample::select(vec!["tcp", "udp", "icmp", "gre", "sctp", "icmpv6", "dccp", "TCP", "6", "igmp"])
+            .prop_map(String::from),
+        4 => "(ASSURED|SEEN_REPLY|UNSET|OFFLOAD|HW_OFFLOAD|EXPECTED|S|SRC_NAT|!ASSURED|assured|),?(SEEN_REPLY|FIXED_TIMEOUT)?",
+        2 => prop::sample::select(vec![
+            "ESTABLISHED", "LISTEN", "1,2,3", "7,7", "ftp", "bit:3,bit:9", "web", "tcp,1.1.1.1,2.2.2.2,1,2", "0x10",
+            "010", "1.2.3", "+5", "-5", "\"5\"", "5\t", "id", "expect", "1.2.3.4/8", "", "é",
+        ])
+        .prop_map(String::from),
+    ];
+    let blank = || prop_oneof![9 => Just(" "), 1 => Just("  "), 1 => Just("\t"), 1 => Just("")];
+    (option, blank(), value, blank())
+        .prop_map(|(option, first, value, second)| format!("{option}{first}{value}{second}"))
+}
+
 proptest! {
+    /// What is read the quick way is what the scanner finds, and nothing is to be said about it.
+    #[test]
+    fn the_quick_way_and_the_long_one_agree(
+        command in prop::sample::select(vec!["-A ", "-I ", "-I", "-A expect ", "-D ", "--create ", " -A  "]),
+        first in prop::option::weighted(0.8, prop::sample::select(vec!["-p tcp ", "-p udp ", "-p icmp ", "-p gre "])),
+        options in vec(saved_option(), 0..8),
+    ) {
+        let line = format!("{command}{}{}", first.unwrap_or_default(), options.concat());
+        let environment = Environment {
+            posix: false,
+            labels: &|_| Ok(LabelMap::parse(b"0 web\n").into()),
+            protocol_number: &|_| None,
+            open: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        };
+        if let Some(quick) = quick::read(&line, &environment) {
+            let mut notices = Vec::new();
+            let long = LowArgs::parse(&batch::words(&line).unwrap(), &environment, &mut notices);
+            prop_assert_eq!(Ok(quick), long, "{}", line);
+            prop_assert!(notices.is_empty());
+        }
+    }
+
     #[test]
     fn an_option_means_the_same_however_it_is_written(
         options in vec((option(), any::<u8>(), any::<u8>()), 0..6),
@@ -162,5 +243,27 @@ proptest! {
                 prop_assert_ne!(filter, flow::filter::FlowFilter::default(), "{}", line);
             }
         }
+    }
+}
+
+/// The quick way is no way at all if what is saved does not take it.
+#[test]
+fn saved_flows_are_read_the_quick_way() {
+    let environment = Environment {
+        posix: false,
+        labels: &|_| Err(String::new()),
+        protocol_number: &|_| None,
+        open: &|_| Err(std::io::ErrorKind::NotFound.into()),
+    };
+    for line in [
+        "-A -t 3278 -u SEEN_REPLY,ASSURED -s 10.0.1.1 -d 192.0.2.1 -r 192.0.2.1 -q 10.0.1.1 -p tcp \
+         --sport 13298 --dport 80 --reply-port-src 80 --reply-port-dst 13298 --state ESTABLISHED",
+        "-A -t 9 -u ASSURED -m 7 -w 3 -s 2001:db8::1 -d 2001:db8::2 -r 2001:db8::2 -q 2001:db8::1 -p udp \
+         --sport 1 --dport 2 --reply-port-src 2 --reply-port-dst 1 --label-add bit:5 --helper tftp",
+        "-I -t 30 -u SEEN_REPLY -s 1.1.1.1 -d 2.2.2.2 -r 2.2.2.2 -q 1.1.1.1 -p icmp --icmp-type 8 \
+         --icmp-code 0 --icmp-id 77 ",
+        "-A -t 30 -s 1.1.1.1 -d 2.2.2.2 -p gre --srckey 0x10 --dstkey 0x20",
+    ] {
+        assert!(quick::read(line, &environment).is_some(), "{line}");
     }
 }

@@ -243,9 +243,12 @@ mod tests {
 
     #[test]
     fn warnings_come_in_order_and_end_with_the_first_wrong_line() {
-        let warned = |number| (number, "-D -a x -w 7");
+        let warned = |number| (number, "-D -o s -w 7");
         let special = [warned(3), warned(10_000), (14_000, "-Q"), warned(18_000)];
         let (_, notices) = checked(&text(20_000, &special));
-        assert_eq!(notices, ["WARNING: ignoring -a, deprecated option."; 2]);
+        assert_eq!(
+            notices,
+            ["WARNING: ignoring SRC_NAT, use --src-nat instead"; 2]
+        );
     }
 }
