@@ -77,8 +77,10 @@ fn daemon(args: &Args, background: bool, log: &mut Log) -> Start {
     };
     for name in config.interfaces() {
         if linux::interface::find(name).is_err() {
-            let text = format_args!("{name} is an invalid interface");
-            log.write(Level::Warning, text);
+            log.write(
+                Level::Warning,
+                format_args!("{name} is an invalid interface"),
+            );
         }
     }
     Start::Daemon {
@@ -142,8 +144,10 @@ fn read<T>(path: &Path, parse: fn(&str, &[u8]) -> Outcome<T>, log: &mut Log) -> 
             Some((parsed, warned))
         }
         Err(errors) => {
-            let text = format_args!("cannot use config file `{name}':\n\n{errors}\n");
-            log.write(Level::Error, text);
+            log.write(
+                Level::Error,
+                format_args!("cannot use config file `{name}':\n\n{errors}\n"),
+            );
             None
         }
     }

@@ -219,8 +219,10 @@ impl Log {
             self.kinds.remove(name);
             let suppressed = kind.count.saturating_sub(LIMIT_BURST);
             if suppressed > 0 {
-                let text = format_args!("{suppressed} similar messages suppressed ({name})");
-                self.write(kind.level, text);
+                self.write(
+                    kind.level,
+                    format_args!("{suppressed} similar messages suppressed ({name})"),
+                );
             }
         }
     }
