@@ -15,7 +15,7 @@ use linux::poller::{Interest, Poller};
 use rustix::net::{AddressFamily, RecvFlags, SocketType, ipproto, recv, socket};
 use testbed::Namespace;
 
-const TIMEOUT: Option<Duration> = Some(Duration::from_secs(10));
+const TIMEOUT: Option<Duration> = Some(testbed::PATIENCE);
 
 fn config(local: Ipv4Addr, peer: Ipv4Addr) -> Config {
     Config {
@@ -73,6 +73,9 @@ fn silent_link() -> Namespace {
 fn a_full_socket_blocks_nobody_and_goes_on_when_there_is_room() {
     const COUNT: usize = 60;
     let namespace = silent_link();
+    // It shall be looked for all the time: three times, a second each, is the default.
+    let tries = "net.ipv4.neigh.near.mcast_solicit";
+    namespace.sysctl(tries, 1_000).unwrap();
     let config = Config {
         buffers: Buffers {
             send: Some(8 * 1024),

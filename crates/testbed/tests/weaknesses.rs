@@ -5,15 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
-use std::time::Duration;
 
 use testbed::Implementation::{self, Ours, Stock};
-use testbed::{
-    Conntrackd, Group, IpVersion, Mode, Progress, Result, Setup, SyncPair, Transport, wait_for,
-};
-
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+use testbed::{Conntrackd, Group, IpVersion, Mode, PATIENCE, Result, Setup, SyncPair, Transport};
 
 /// Two nodes with a daemon each.
 struct Pair {
@@ -37,17 +31,8 @@ fn group(number: u16, size: u32) -> Group {
 }
 
 /// Waits until `number` gives `wanted`.
-fn wait_for_number(
-    what: &str,
-    wanted: usize,
-    mut number: impl FnMut() -> Result<usize>,
-) -> Result<()> {
-    wait_for(what, PATIENCE, || {
-        Ok(match number()? {
-            found if found == wanted => Progress::Done(()),
-            found => Progress::Waiting(format!("{found} instead of {wanted}")),
-        })
-    })
+fn wait_for_number(what: &str, wanted: usize, number: impl FnMut() -> Result<usize>) -> Result<()> {
+    testbed::wait_for_number(what, PATIENCE, wanted, number)
 }
 
 /// Row 6: `-F`, `-f` and `-t` are this node's affair. Scripts rely on it: a firewall that is no

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use testbed::{Conntrackd, Namespace, Result};
+use testbed::{Conntrackd, Namespace, PATIENCE, Progress, Result, wait_for};
 
 use super::{Extra, Pair, load, runtime, wait_for_number};
 
@@ -108,7 +108,13 @@ fn check(place: &str, filter: &str, passing: &str) -> Result<()> {
         _ => (wanted.len(), 0),
     };
     wait_for_number("all events", received, || runtime(a, "events received:"))?;
-    assert_eq!(internal(a)?, wanted, "events with {place} {filter}");
+    let what = format!("events with {place} {filter}");
+    wait_for(&what, PATIENCE, || {
+        Ok(match internal(a)? {
+            found if found == wanted => Progress::Done(()),
+            found => Progress::Waiting(format!("{found:?}, not {wanted:?}")),
+        })
+    })?;
     let counted = runtime(a, "events filtered:")?;
     assert_eq!(counted, filtered, "counted with {place} {filter}");
     pair.wait_until_replicated(wanted.len())?;

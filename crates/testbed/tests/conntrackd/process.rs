@@ -356,11 +356,7 @@ fn a_daemon_without_anything_to_do_answers() -> Result<()> {
             "{request}"
         );
     }
-    assert!(
-        client("-s runtime")?
-            .stdout
-            .starts_with("daemon uptime: 0 min")
-    );
+    assert!(client("-s runtime")?.stdout.starts_with("daemon uptime: "));
     assert_eq!(client("-k")?.code(), 0);
     Ok(())
 }

@@ -3,20 +3,16 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use testbed::Implementation::{Ours, Stock};
 use testbed::{
-    Conntrackd, Error, Group, IpVersion, Mode, Namespace, Progress, Result, Setup, SyncPair,
-    Transport, wait_for,
+    Conntrackd, Error, Group, IpVersion, Mode, Namespace, PATIENCE, Progress, Result, Setup,
+    SyncPair, Transport, wait_for,
 };
 
 use super::expected;
 use super::snapshot::{self, Snapshot};
-
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is provoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -384,12 +380,14 @@ impl Stage {
         self.announce()?;
         // What is read from the kernel again is an update, and is sent as one.
         let peer = self.b.as_ref().unwrap();
-        for daemon in [&self.a, peer] {
-            daemon.client("-R expect")?;
-        }
-        peer.client("-B")?;
         let key = "-s expect / cache external / connections updated: failed: / 0";
-        wait_at_least(key, 1, || self.number(key))?;
+        wait_at_least(key, 1, || {
+            for daemon in [&self.a, peer] {
+                daemon.client("-R expect")?;
+            }
+            peer.client("-B")?;
+            self.number(key)
+        })?;
         expected::forget(&self.network.a)?;
         expected::forget(&self.network.b)?;
         for cache in ["internal", "external"] {
@@ -409,16 +407,27 @@ impl Stage {
     }
 
     fn passed(&self) -> Result<()> {
-        for (node, number) in [(&self.network.a, 1), (&self.network.b, 11)] {
-            group(number, 10).create(node)?;
-            group(number, 10).mark(node, 7, 5)?;
-            group(number, 10).delete(node)?;
-        }
-        for key in [
-            "-s / internal bypass / connections destroyed: / 0",
-            "-s / external inject / connections destroyed: failed: / 0",
+        let groups = [(&self.network.a, 1), (&self.network.b, 11)];
+        // One after the other: what is told of a flow while it is being written is merged into one
+        // operation.
+        for (wanted, passed, injected) in [
+            (10, "new:", "created: failed:"),
+            (5, "updated:", "updated: failed:"),
+            (10, "destroyed:", "destroyed: failed:"),
         ] {
-            wait_at_least(key, 10, || self.number(key))?;
+            for (node, number) in groups {
+                match passed {
+                    "new:" => group(number, 10).create(node)?,
+                    "updated:" => group(number, 10).mark(node, 7, 5)?,
+                    _ => group(number, 10).delete(node)?,
+                }
+            }
+            for key in [
+                format!("-s / internal bypass / connections {passed} / 0"),
+                format!("-s / external inject / connections {injected} / 0"),
+            ] {
+                wait_at_least(&key, wanted, || self.number(&key))?;
+            }
         }
         Ok(())
     }

@@ -10,15 +10,10 @@ mod multicast;
 mod strangers;
 mod streams;
 
-use std::time::Duration;
-
 use testbed::{
-    Conntrackd, Error, Group, Implementation, Log, Mark, Namespace, Progress, Result, veth,
-    wait_for,
+    Conntrackd, Error, Group, Implementation, Log, Mark, Namespace, PATIENCE, Progress, Result,
+    veth, wait_for,
 };
-
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two nodes with one or more cables: `link0`, `link1`, … at both ends, with the addresses
 /// 10.77.N.1 and .2, and fd77:N::1 and ::2.

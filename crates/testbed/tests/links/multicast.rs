@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 
 use testbed::Implementation::{Ours, Stock};
-use testbed::{Error, Result, wait_until};
+use testbed::{Error, PATIENCE, Result, wait_until};
 
-use super::{Cables, PATIENCE, Pair, config, number};
+use super::{Cables, Pair, config, number};
 
 /// The block of a link over multicast for node 1 or 2.
 fn group_v4(number: u8, own: u8) -> String {
