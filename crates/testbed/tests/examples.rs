@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use testbed::{Command, Conntrackd, Error, Folder, Implementation, Namespace, Result, veth};
+use testbed::{
+    Command, Conntrackd, Error, Folder, Implementation, Namespace, Program, Result, veth,
+};
 
 /// All example files, by how their names end.
 fn examples(ending: &str) -> BTreeSet<PathBuf> {
@@ -152,5 +154,39 @@ fn the_kernel_knows_the_parameters() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// What the manual shows can be typed: each of its commands but those that never end, and the line
+/// of its file of filters.
+#[test]
+fn the_commands_of_the_manual_are_understood() -> Result<()> {
+    let manual = include_str!("../../../docs/man/conntrack.8");
+    let (_, examples) = manual.split_once(".Sh EXAMPLES\n").unwrap();
+    let (examples, _) = examples.split_once("\n.Sh ").unwrap();
+    let node = Namespace::new("manual")?;
+    let program = Implementation::Ours.path(Program::Conntrack)?;
+    let line = examples.lines().find_map(|line| line.strip_prefix(".Ql "));
+    let line = line.unwrap().trim_end_matches(" :");
+    let folder = Folder::new("manual", false)?;
+    let services = folder.write("services", &format!("{line}\n"))?;
+    let services = services.display().to_string();
+    let mut tried = 0;
+    for words in examples
+        .lines()
+        .filter_map(|line| line.strip_prefix(".Dl conntrack "))
+        .filter(|words| !words.starts_with("-E"))
+    {
+        let words = words.replace("services", &services);
+        let command = Command::new(&program).args(words.split(' '));
+        let output = node.output(command)?;
+        assert!(
+            output.stderr.contains("flow entries have been"),
+            "{words}: {}",
+            output.stderr
+        );
+        tried += 1;
+    }
+    assert!(tried >= 4, "{tried}");
     Ok(())
 }
