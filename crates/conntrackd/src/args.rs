@@ -116,7 +116,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ArgsErro
             'v' => return Ok(with(args, Command::Version)),
             'h' => return Ok(with(args, Command::Help)),
             'C' => {
-                args.config = words.next().ok_or(ArgsError::MissingConfig)?.into();
+                let path = words.next().ok_or(ArgsError::MissingConfig)?;
+                // Nothing is what an unset variable of a script leaves: the default, as in stock.
+                args.config = match path.is_empty() {
+                    true => DEFAULT_PATH.into(),
+                    false => path.into(),
+                };
                 continue;
             }
             'd' => {
@@ -395,6 +400,7 @@ mod tests {
         let args = run("").unwrap();
         assert_eq!(args.command, Command::Console);
         assert_eq!(args.config, PathBuf::from(DEFAULT_PATH));
+        assert_eq!(run("-C ''").unwrap().config, PathBuf::from(DEFAULT_PATH));
     }
 
     #[test]

@@ -140,7 +140,15 @@ impl Check<'_> {
         }
         let number = self.machine.setting(EVENTS).unwrap_or(1);
         let is_set = general.events_of_all_flows;
-        self.add_if(number != 1, Pitfall::EventsOnDemand { number, is_set });
+        let is_replicated = matches!(self.config.operation, Operation::Sync(_));
+        self.add_if(
+            number != 1,
+            Pitfall::EventsOnDemand {
+                number,
+                is_set,
+                is_replicated,
+            },
+        );
     }
 
     fn sync(&mut self, sync: &Sync) {

@@ -37,6 +37,7 @@ pub enum Pitfall {
     EventsOnDemand {
         number: u64,
         is_set: bool,
+        is_replicated: bool,
     },
     SchedulerRefused,
     NoLog,
@@ -120,17 +121,21 @@ impl fmt::Display for Pitfall {
                 "NetlinkEventsReliable has no effect, since PollSecs does without events; remove one \
                  of them",
             ),
-            Self::EventsOnDemand { number, is_set } => {
+            Self::EventsOnDemand { number, is_set, is_replicated } => {
                 let who = if *is_set {
                     "the daemon sets it to 1 at its start, but"
                 } else {
                     "NetlinkEventsAllFlows is off, so"
                 };
+                let what = if *is_replicated {
+                    "they are replicated for ever as they were"
+                } else {
+                    "those ends are not logged"
+                };
                 write!(
                     f,
                     "{EVENTS} is {number}: {who} the kernel never tells of the end of flows that were \
-                     made before without a listener, and they are replicated for ever as they were; \
-                     set it to 1 at boot, in /etc/sysctl.d"
+                     made before without a listener, and {what}; set it to 1 at boot, in /etc/sysctl.d"
                 )
             }
             Self::SchedulerRefused => f.write_str(

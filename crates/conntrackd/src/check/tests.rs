@@ -143,6 +143,13 @@ fn pitfalls_of_the_kernel() {
         change,
         "NetlinkEventsAllFlows is off",
     );
+    check(
+        &[SYNC, GENERAL],
+        change,
+        "they are replicated for ever as they were",
+    );
+    let stats = "Stats { LogFile on }";
+    check(&[stats, GENERAL], change, "those ends are not logged");
     check_setting(LOOSE, 1, "nf_conntrack_tcp_loose is not 0");
     check_setting(LIBERAL, 1, "made liberal one by one");
     let tracking = "Sync { Options { TCPWindowTracking on } }";
