@@ -147,3 +147,27 @@ fn a_client_copies_the_reply() {
     );
     assert_eq!(daemon.join().unwrap(), 30);
 }
+
+/// A report into a file of a full disk was a success (compat: ctl-10).
+#[test]
+fn a_reply_that_cannot_be_written_is_a_failure() {
+    let folder = Folder::new("full");
+    let path = folder.config("General { UNIX { Path DIR/ctl } }");
+    let listener = UnixListener::bind(folder.0.join("ctl")).unwrap();
+    let daemon = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.read_exact(&mut [0; 4]).unwrap();
+        client.write_all(b"daemon uptime: 0 min\n").unwrap();
+    });
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_conntrackd"))
+        .args(["-s", "runtime", "-C", &path])
+        .stdout(full)
+        .output()
+        .unwrap();
+    daemon.join().unwrap();
+    let error = String::from_utf8(run.stderr).unwrap();
+    let text = "[ERROR] cannot write the reply: No space left on device\n";
+    assert_eq!(run.status.code(), Some(1), "{error}");
+    assert!(error.ends_with(text), "{error}");
+}

@@ -38,7 +38,10 @@ impl fmt::Display for ClientError {
                 "the daemon does not say what has become of the request: it has ended, or cannot",
             ),
             Self::NotDone(reason) => write!(f, "the request was not done: {reason}"),
-            Self::Output(error) => write!(f, "cannot write the reply: {error}"),
+            Self::Output(error) => {
+                let reason = SystemError::from_io("write", error).reason();
+                write!(f, "cannot write the reply: {reason}")
+            }
         }
     }
 }
