@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Lines kept per log.
 const LINES_MAX: usize = 10_000;
 /// Lines of each log shown when a wait times out.
-const TAIL: usize = 15;
+const TAIL: usize = 60;
 /// Between two looks at a log file that is followed.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(4);
 

@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use testbed::{Error, Group, Progress, Result, wait_for};
+use testbed::{Error, Group, PATIENCE, Progress, Result, wait_for};
 
-use crate::arena::{Arena, Bounds, Direction, PATIENCE};
+use crate::arena::{Arena, Bounds, Direction};
 use crate::message::{
     FLOW_NEW, HELLO, HELLO_BACK, NACK, RESYNC, alive, control, message, rich_flow,
 };
