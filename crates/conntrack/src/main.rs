@@ -11,7 +11,7 @@ use conntrack::cli::{self, Environment, Job};
 use conntrack::command::{self, Console, Done, Output};
 use conntrack::files::Files;
 use conntrack::label_file::LabelFiles;
-use conntrack::{PREFIX, protocols};
+use conntrack::{PREFIX, printable, protocols};
 
 /// The compatible version of stock, for the help.
 const COMPATIBLE: &str = "1.4.9";
@@ -134,7 +134,7 @@ fn say_more(status: u8, hint: Option<&str>) {
 
 /// A line on standard error. Where that is closed, nobody wants to know.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
 /// Replaces the last line of the terminal.

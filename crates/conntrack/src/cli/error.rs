@@ -76,8 +76,8 @@ pub enum Error {
     LabelAddAndDel,
     /// No label has this name.
     UnknownLabel(String),
-    /// `--labelmap` twice.
-    SecondLabelmap,
+    /// A file is named twice; by which option.
+    OnlyOnce(&'static str),
     /// A command that cannot stand in a file; how it is written.
     NotInFile(String),
     /// An option that cannot stand in a file of commands.
@@ -140,7 +140,6 @@ impl Error {
             Self::TwoFormats => "cannot combine xml and json output",
             Self::NegatedValue => "a status bit can be set but not cleared, `!' is for filters",
             Self::LabelAddAndDel => "cannot use --label-add and --label-del at the same time",
-            Self::SecondLabelmap => "option `--labelmap' can only be specified once",
             Self::WordTooLong => "Parameter too long!",
             Self::TooManyWords => "too many arguments",
             Self::EmptyFilter => "a line has to hold a condition",
@@ -203,6 +202,7 @@ impl fmt::Display for Error {
                     "status {name} would have to be set and clear, nothing can match"
                 )
             }
+            Self::OnlyOnce(name) => write!(f, "option `--{name}' can only be specified once"),
             Self::UnknownLabel(name) => write!(f, "unknown label '{name}'"),
             Self::NotInFile(command) => {
                 write!(f, "Cannot use command `{command}' with --load-file")

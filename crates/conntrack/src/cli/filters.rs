@@ -41,7 +41,9 @@ pub fn read(
             Err(Unreadable::Input) => return Err(unreadable()),
             Err(Unreadable::TooLong(number)) => return Err(at(number, Error::TooManyWords)),
         };
-        let filter = filter(&line, &environment, notices).map_err(|error| at(number, error))?;
+        // Files that were written elsewhere end their lines in two characters.
+        let line = line.strip_suffix('\r').unwrap_or(&line);
+        let filter = filter(line, &environment, notices).map_err(|error| at(number, error))?;
         filters.extend(filter);
         if filters.len() > FILTERS_MAX {
             return Err(at(number, Error::TooManyFilters(FILTERS_MAX)));

@@ -374,8 +374,8 @@ impl LowArgs {
             self.ignored = Some("-a".into());
             return Ok(());
         }
-        if option.id == Id::Labelmap && self.has(Id::Labelmap) {
-            return Err(Error::SecondLabelmap);
+        if matches!(option.id, Id::Labelmap | Id::FilterFile) && self.has(option.id) {
+            return Err(Error::OnlyOnce(option.id.name()));
         }
         self.given |= option.id.bit();
         if self.has(Id::LabelAdd) && self.has(Id::LabelDel) {

@@ -380,7 +380,7 @@ pub static COMMANDS: [Command; 12] = [
         Verb::Stats,
         b'S',
         "stats",
-        ("", "Show the counters of each processor"),
+        ("[table]", "Show the counters of each processor"),
     ),
     command(Verb::Version, b'V', "version", ("", "Show the version")),
     command(

@@ -97,7 +97,7 @@ When addresses, ports, protocol and the zone (not 0) are all given, the flow is 
         ],
         examples: &[
             ("-L -p tcp --dport 443 -u ASSURED", "long-lived flows to port 443"),
-            ("-L -s 10.0.0.0/8 -u !SEEN_REPLY", "what a network asks in vain"),
+            ("-L -s 10.0.0.0/8 -u UNREPLIED", "what a network asks in vain"),
             ("-D -d 192.0.2.1 -p udp --dport 53", "forget what was answered by a server"),
         ],
     },

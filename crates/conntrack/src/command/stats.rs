@@ -68,16 +68,16 @@ fn metrics(cpus: &[Cpu]) -> Vec<Metric> {
         };
         Metric {
             name: counter.name.clone(),
-            // In /proc the size of the table stands beside the counters.
-            kind: match &*counter.name {
-                "entries" => Kind::Gauge,
-                _ => Kind::Counter,
-            },
+            kind: Kind::Counter,
             help: "See conntrack -S.",
             samples: cpus.iter().map(value).collect(),
         }
     };
-    first.counters.iter().enumerate().map(family).collect()
+    // In /proc the size of the table stands beside each processor's counters; its sum would be wrong,
+    // and `-C` has the number.
+    let counters = first.counters.iter().enumerate();
+    let counters = counters.filter(|(_, counter)| counter.name != "entries");
+    counters.map(family).collect()
 }
 
 fn read(subsystem: Subsystem) -> Result<Vec<Cpu>, Failure> {
@@ -206,5 +206,8 @@ entries  found expect_new  expect_create
         assert_eq!(families[1].name, "expect_create");
         assert_eq!(families[1].samples, [(Some(0), 2), (Some(1), 0)]);
         assert_eq!(metrics(&[]), []);
+        // The size of the table is no counter of a processor.
+        let families = metrics(&parse(STAT, Subsystem::Conntrack));
+        assert_eq!(families[0].name, "found");
     }
 }

@@ -77,12 +77,15 @@ impl NewFlow {
     }
 }
 
-/// The flow of `-I` and `-A`; `None` when an ICMP type has no reply.
+/// The flow of `-I` and `-A`; `None` when an ICMP type has no reply in this family.
 pub(super) fn new_flow(args: &LowArgs) -> Result<Option<NewFlow>, Error> {
     let PerDir { orig, reply } = tuples(args)?;
     let (Some(orig), Some(reply)) = (orig, reply) else {
         return Ok(None);
     };
+    if has_foreign_icmp(&orig) {
+        return Ok(None);
+    }
     let mut flow = Flow::new(orig);
     flow.reply = Some(reply);
     flow.timeout = args.timeout;
@@ -177,6 +180,14 @@ fn tuples(args: &LowArgs) -> Result<PerDir<Option<Tuple>>, Error> {
         orig: tuple(orig, orig_l4, args.orig_zone),
         reply: tuple(reply, reply_l4, args.reply_zone),
     })
+}
+
+/// Whether it is the other family's ICMP, of which the kernel would make an entry that no packet finds.
+const fn has_foreign_icmp(tuple: &Tuple) -> bool {
+    matches!(
+        (tuple.addrs, tuple.l4),
+        (Addrs::V4 { .. }, L4::Icmpv6(_)) | (Addrs::V6 { .. }, L4::Icmp(_))
+    )
 }
 
 /// The layer 4 part of a direction.

@@ -65,6 +65,27 @@ fn a_line_is_a_set_of_conditions() {
     }
 }
 
+/// Only the end of a line is meant: elsewhere the character is as wrong as any other.
+#[test]
+fn lines_may_end_as_on_other_systems() {
+    let ours = set("-L --filter-file some", "-p udp\n\n-m 5\n");
+    assert_eq!(set("-L --filter-file some", "-p udp\r\n\r\n-m 5\r\n"), ours);
+    assert!(
+        with_file("-L --filter-file some", "-p udp\r -m 5\n")
+            .0
+            .is_err()
+    );
+}
+
+#[test]
+fn a_second_file_is_refused() {
+    refused(
+        "-D --filter-file some --filter-file some",
+        2,
+        "option `--filter-file' can only be specified once",
+    );
+}
+
 #[test]
 fn labels_have_the_names_of_the_command_line() {
     let other = set("-L --labelmap own --filter-file some", "-l web");

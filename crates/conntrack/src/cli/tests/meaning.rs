@@ -271,6 +271,12 @@ fn an_icmp_flow_needs_a_type_with_an_answer() {
         or_update: true,
     };
     assert_eq!(accepted(untracked), expected);
+    for foreign in [
+        "-A -p icmpv6 -t 60 --icmpv6-type 128 --icmpv6-code 0 -s 1.1.1.1 -d 2.2.2.2",
+        "-A -p icmp -t 60 --icmp-type 8 --icmp-code 0 -s 2001:db8::1 -d 2001:db8::2",
+    ] {
+        assert_eq!(accepted(foreign), expected, "{foreign}");
+    }
 }
 
 #[test]
