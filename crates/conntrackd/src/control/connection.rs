@@ -114,12 +114,19 @@ impl<S: Read + Write, J> Connection<S, J> {
         self.begin(Vec::new(), None, reason, now);
     }
 
-    fn begin(&mut self, mut buffer: Vec<u8>, job: Option<J>, outcome: &str, now: Instant) {
-        let mut end = Vec::new();
+    /// Tells a client that wants to know that its request is done, and leaves the connection open:
+    /// it ends with the daemon. So few bytes always have room.
+    pub fn announce(&mut self) {
         if self.is_strict {
-            end.push(END);
-            end.extend_from_slice(outcome.as_bytes());
+            let _ = self.stream.write(&outcome_bytes(DONE));
         }
+    }
+
+    fn begin(&mut self, mut buffer: Vec<u8>, job: Option<J>, outcome: &str, now: Instant) {
+        let mut end = match self.is_strict {
+            true => outcome_bytes(outcome),
+            false => Vec::new(),
+        };
         if job.is_none() {
             buffer.append(&mut end);
         }
@@ -237,6 +244,11 @@ impl<S: Read + Write, J> Connection<S, J> {
             None => Step::Closed(Closed::Answered),
         }
     }
+}
+
+/// What stands behind the reply of a strict client.
+fn outcome_bytes(outcome: &str) -> Vec<u8> {
+    [&[END], outcome.as_bytes()].concat()
 }
 
 /// What an error of the stream means: wait for the next wake-up, or give up.

@@ -144,6 +144,13 @@ impl<J> Server<J> {
         });
     }
 
+    /// Tells a waiting client that its request is done; its connection ends with the daemon.
+    pub fn announce(&mut self, client: ClientId) {
+        if let Some(connection) = self.clients.get_mut(&client.0) {
+            connection.announce();
+        }
+    }
+
     /// Ends a connection without a (further) reply.
     pub fn close(&mut self, client: ClientId, poller: &mut Poller) {
         self.drop_client(client.0, poller);

@@ -190,7 +190,7 @@ impl Daemon {
             return self.answer_in_stats_mode(client, request, now);
         }
         match request {
-            Request::Kill => self.fate = Fate::ShuttingDown,
+            Request::Kill => self.shut_down(client),
             Request::Stats(Topic::ResendQueue) if self.work.replication().is_some() => {
                 let replication = self.work.replication();
                 let len = replication.map_or(0, |it| it.node.resend_queue().count());
@@ -241,6 +241,14 @@ impl Daemon {
                 self.ask_and_close(client, core::Request::SchedulePurge, now);
             }
         }
+    }
+
+    /// Ends the daemon after this turn, as a client wants it.
+    pub(super) fn shut_down(&mut self, client: ClientId) {
+        if let Some(control) = &mut self.control {
+            control.announce(client);
+        }
+        self.fate = Fate::ShuttingDown;
     }
 
     /// Whether a table is replicated.

@@ -76,6 +76,19 @@ fn modes_that_cannot() -> Result<()> {
     check(&stats, "-f", "")
 }
 
+/// Its end was taken for a failure: it had not said that it was done.
+#[test]
+fn a_daemon_that_is_ended_says_so() -> Result<()> {
+    for config in ["", "Stats { }\n"] {
+        let node = Namespace::new("end")?;
+        let daemon = Conntrackd::start(&node, Ours, config)?;
+        let output = daemon.client("--strict -k")?;
+        assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{config}");
+        assert!(!daemon.lock().exists(), "the client waits for the end");
+    }
+    Ok(())
+}
+
 /// A daemon that does not know the question does nothing, and the client says so.
 #[test]
 fn stock_does_not_tell() -> Result<()> {

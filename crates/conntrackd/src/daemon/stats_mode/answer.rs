@@ -6,10 +6,10 @@
 use ctsync::{ClientId, Instant, Notice, Tables};
 
 use crate::control::protocol::{Cache, Caches, Request, Table};
+use crate::daemon::Daemon;
 use crate::daemon::answer::Job;
 use crate::daemon::report::Report;
 use crate::daemon::work::Work;
-use crate::daemon::{Daemon, Fate};
 
 impl Daemon {
     /// Does what a client asks for, and answers it unless it has to wait.
@@ -23,7 +23,7 @@ impl Daemon {
             return;
         };
         match request {
-            Request::Kill => self.fate = Fate::ShuttingDown,
+            Request::Kill => self.shut_down(client),
             Request::Stats(topic) => {
                 let text = self.statistics(topic, now);
                 self.reply(client, text, None, now);
