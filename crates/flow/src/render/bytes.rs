@@ -8,58 +8,92 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 /// Nanoseconds in a second; the kernel's time stamps count them.
 pub const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// The lowest digit of `value` in a base of at most 16.
-fn digit(value: u64, base: u64) -> u8 {
-    usize::try_from(value % base)
-        .ok()
-        .and_then(|index| DIGITS.get(index))
-        .copied()
-        .unwrap_or(b'?')
+/// Appends the first `len` of these bytes. A copy whose size the compiler knows is two
+/// instructions, one of another size a call.
+#[inline]
+fn push<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N], len: usize) {
+    let end = out.len() + len.min(N);
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
 }
 
-/// Writes the digits of `value` to the end of `buffer` and returns them.
-fn digits(buffer: &mut [u8], mut value: u64, base: u64) -> &[u8] {
-    let mut used = 0;
-    for place in buffer.iter_mut().rev() {
-        *place = digit(value, base);
-        used += 1;
-        value /= base;
-        if value == 0 {
-            break;
-        }
-    }
-    let start = buffer.len().saturating_sub(used);
-    buffer.get(start..).unwrap_or_default()
+/// The first number of nine digits.
+const NINE_DIGITS: u64 = 100_000_000;
+
+/// Eight times the digit `0`.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The digits of a number of at most eight, as bytes: the first one lowest, zeros in front.
+///
+/// Halves, quarters and digits are divided off side by side in one word, by multiplying with
+/// 1/100 and 1/10, which is exact for numbers of this size.
+#[inline]
+const fn eight_digits(value: u64) -> u64 {
+    let halves = (value / 10_000) | ((value % 10_000) << 32);
+    let high = ((halves * 10_486) >> 20) & 0x7f_0000_007f;
+    let pairs = high | ((halves - high * 100) << 16);
+    let high = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    high | ((pairs - high * 10) << 8)
+}
+
+/// How many of eight bytes are zeros in front of others; of eight zeros the last is kept.
+#[inline]
+const fn zeros_in_front(bytes: u64) -> usize {
+    // At most seven.
+    ((bytes | (1 << 56)).trailing_zeros() / 8) as usize
 }
 
 /// Appends a number in decimal.
+#[inline]
 pub fn decimal(out: &mut Vec<u8>, value: impl Into<u64>) {
-    // u64::MAX has 20 digits.
-    out.extend_from_slice(digits(&mut [0; 20], value.into(), 10));
+    match value.into() {
+        digit @ 0..=9 => out.push(b'0' | digit.to_le_bytes()[0]),
+        value => decimal_u64(out, value),
+    }
+}
+
+fn decimal_u64(out: &mut Vec<u8>, value: u64) {
+    if value < NINE_DIGITS {
+        let digits = eight_digits(value);
+        let zeros = zeros_in_front(digits);
+        let text = (digits | ZEROS) >> (zeros * 8);
+        push(out, text.to_le_bytes(), 8 - zeros);
+    } else {
+        decimal_u64(out, value / NINE_DIGITS);
+        let digits = eight_digits(value % NINE_DIGITS) | ZEROS;
+        push(out, digits.to_le_bytes(), 8);
+    }
 }
 
 /// Appends a number in decimal, with zeros in front up to `width` digits.
 pub fn decimal_padded(out: &mut Vec<u8>, value: u64, width: usize) {
-    let mut buffer = [0; 20];
-    let text = digits(&mut buffer, value, 10);
-    out.extend(core::iter::repeat_n(b'0', width.saturating_sub(text.len())));
-    out.extend_from_slice(text);
+    let digits = value.checked_ilog10().unwrap_or(0) as usize + 1;
+    out.extend(core::iter::repeat_n(b'0', width.saturating_sub(digits)));
+    decimal_u64(out, value);
 }
 
 /// Appends a number in lower-case hexadecimal, without a prefix.
 pub fn hex(out: &mut Vec<u8>, value: impl Into<u64>) {
-    out.extend_from_slice(digits(&mut [0; 16], value.into(), 16));
+    let value = value.into();
+    let digits = 16 - (value | 1).leading_zeros() / 4;
+    for place in (0..digits).rev() {
+        let digit = (value >> (place * 4)) & 15;
+        let letter = if digit > 9 { b'a' - 10 } else { b'0' };
+        // At most 15.
+        out.push(letter + digit.to_le_bytes()[0]);
+    }
 }
 
 /// Appends text, with blanks behind it up to `width` columns.
 pub fn left(out: &mut Vec<u8>, text: &str, width: usize) {
     out.extend_from_slice(text.as_bytes());
-    out.extend(core::iter::repeat_n(b' ', width.saturating_sub(text.len())));
+    match width.saturating_sub(text.len()) {
+        blanks @ 0..=8 => push(out, [b' '; 8], blanks),
+        blanks => out.extend(core::iter::repeat_n(b' ', blanks)),
+    }
 }
 
 /// Appends foreign text; what is not printable ASCII is escaped, and so is the backslash.
@@ -81,28 +115,51 @@ pub fn address(out: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
+/// Each octet as text with a dot behind it, the first character lowest; the text's length highest.
+static OCTETS: [u64; 256] = octets();
+
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const fn octets() -> [u64; 256] {
+    const ZERO: u64 = b'0' as u64;
+    let mut texts = [0; 256];
+    let mut place = 0;
+    while place < texts.len() {
+        let octet = place as u64;
+        let (mut text, mut len) = (((b'.' as u64) << 8) | (ZERO + octet % 10), 2);
+        if octet > 9 {
+            (text, len) = ((text << 8) | (ZERO + octet / 10 % 10), 3);
+        }
+        if octet > 99 {
+            (text, len) = ((text << 8) | (ZERO + octet / 100), 4);
+        }
+        texts[place] = text | (len << 56);
+        place += 1;
+    }
+    texts
+}
+
+/// Appends two octets with a dot behind each, without the last `cut` characters.
+#[inline]
+fn two_octets(out: &mut Vec<u8>, first: u8, second: u8, cut: usize) {
+    let text = |octet: u8| {
+        let entry = OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
+        let [low @ .., len] = entry.to_le_bytes();
+        let [a, b, c, d, ..] = low;
+        (
+            u64::from(u32::from_le_bytes([a, b, c, d])),
+            usize::from(len),
+        )
+    };
+    let ((first, first_len), (second, second_len)) = (text(first), text(second));
+    let both = first | (second << (first_len * 8));
+    push(out, both.to_le_bytes(), first_len + second_len - cut);
+}
+
 /// Appends a dotted quad.
 pub fn ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
-    // Filled from the right: at most 15 characters.
-    let mut buffer = [b'.'; 15];
-    let mut used = 0;
-    let mut places = buffer.iter_mut().rev();
-    for (index, octet) in address.octets().into_iter().rev().enumerate() {
-        if index > 0 && places.next().is_some() {
-            used += 1;
-        }
-        let mut rest = octet;
-        for place in places.by_ref() {
-            *place = b'0' + rest % 10;
-            used += 1;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-    }
-    let start = buffer.len().saturating_sub(used);
-    out.extend_from_slice(buffer.get(start..).unwrap_or_default());
+    let [a, b, c, d] = address.octets();
+    two_octets(out, a, b, 0);
+    two_octets(out, c, d, 1);
 }
 
 /// Appends an IPv6 address as `inet_ntop` of glibc writes it.
@@ -164,9 +221,15 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_fmt() {
-        for value in [0, 7, 10, 99, 100, 65535, u64::from(u32::MAX), u64::MAX] {
+        // Around each number of digits, and everything that has few.
+        let powers = (0..20).map(|digits| 10_u64.pow(digits));
+        let around = powers.flat_map(|power| [power - 1, power, power + 1, power / 3 * 2]);
+        let shifted = (0..64).flat_map(|bits| [1 << bits, u64::MAX >> bits]);
+        for value in around.chain(shifted).chain(0..70_000) {
             assert_eq!(text(|out| decimal(out, value)), value.to_string());
             assert_eq!(text(|out| hex(out, value)), std::format!("{value:x}"));
+            let padded = text(|out| decimal_padded(out, value, 6));
+            assert_eq!(padded, std::format!("{value:06}"));
         }
         assert_eq!(text(|out| decimal_padded(out, 17_234, 6)), "017234");
         assert_eq!(text(|out| decimal_padded(out, 1_234_567, 6)), "1234567");
@@ -182,8 +245,11 @@ mod tests {
 
     #[test]
     fn ipv4_has_no_leading_zeros() {
-        for case in ["0.0.0.0", "1.20.255.9", "255.255.255.255", "10.0.0.100"] {
-            assert_eq!(text(|out| ipv4(out, case.parse().unwrap())), case);
+        for octet in 0..=u8::MAX {
+            for [a, b, c, d] in [[octet, 0, 10, octet], [100, octet, octet, 255], [octet; 4]] {
+                let address = Ipv4Addr::new(a, b, c, d);
+                assert_eq!(text(|out| ipv4(out, address)), address.to_string());
+            }
         }
     }
 

@@ -306,15 +306,26 @@ pub trait Sink {
 }
 
 /// Hands what is known and wanted of a record to a sink, in the given order.
-pub fn walk(record: &Record<'_>, show: &Show, order: &[Field], sink: &mut impl Sink) {
-    for field in order {
-        if let Some(item) = item(record, show, *field) {
-            sink.item(item);
-        }
+///
+/// A macro, so that the compiler sees which field each step is about: then nothing is left of the
+/// two questions which one it is, and an absent one costs a look at the flow.
+macro_rules! walk {
+    ($record:expr, $show:expr, $sink:expr, [$($field:expr),* $(,)?]) => {{
+        $($crate::render::step($record, $show, $sink, $field);)*
+    }};
+}
+use walk;
+
+/// Hands one field to a sink, if it is known and wanted.
+#[inline(always)]
+fn step(record: &Record<'_>, show: &Show, sink: &mut impl Sink, field: Field) {
+    if let Some(item) = item(record, show, field) {
+        sink.item(item);
     }
 }
 
 /// What stands at one place; `None` when it is unknown or not wanted.
+#[inline(always)]
 fn item<'a>(record: &Record<'a>, show: &Show, field: Field) -> Option<Item<'a>> {
     let flow = record.object;
     match field {

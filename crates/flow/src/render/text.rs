@@ -7,49 +7,51 @@
 use alloc::vec::Vec;
 
 use super::time::{self, Calendar};
-use super::{Assurance, Field, Item, Record, Show, Sink, bytes};
+use super::{Assurance, Field, Item, Record, Show, Sink, bytes, walk};
 use crate::event::EventKind;
 use crate::flow::{Counters, Name};
 use crate::protocol::Protocol;
 use crate::tuple::{Dir, L4, Tuple};
 
-/// The order of the fields in a line.
-const ORDER: [Field; 26] = [
-    Field::Time,
-    Field::Event,
-    Field::Family,
-    Field::Protocol,
-    Field::Timeout,
-    Field::State,
-    Field::Tuple(Dir::Original),
-    Field::DirZone(Dir::Original),
-    Field::Counters(Dir::Original),
-    Field::Unreplied,
-    Field::Tuple(Dir::Reply),
-    Field::DirZone(Dir::Reply),
-    Field::Counters(Dir::Reply),
-    Field::Assurance,
-    Field::Mark,
-    Field::Secmark,
-    Field::Secctx,
-    Field::Zone,
-    Field::Age,
-    Field::Start,
-    Field::Stop,
-    Field::Helper,
-    Field::Use,
-    Field::Id,
-    Field::Labels,
-    Field::Sender,
-];
-
 /// Renders a record as one line, without the line's end.
 pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
-    let mut line = Line {
+    let line = &mut Line {
         out,
         separate: false,
     };
-    super::walk(record, show, &ORDER, &mut line);
+    walk!(
+        record,
+        show,
+        line,
+        [
+            Field::Time,
+            Field::Event,
+            Field::Family,
+            Field::Protocol,
+            Field::Timeout,
+            Field::State,
+            Field::Tuple(Dir::Original),
+            Field::DirZone(Dir::Original),
+            Field::Counters(Dir::Original),
+            Field::Unreplied,
+            Field::Tuple(Dir::Reply),
+            Field::DirZone(Dir::Reply),
+            Field::Counters(Dir::Reply),
+            Field::Assurance,
+            Field::Mark,
+            Field::Secmark,
+            Field::Secctx,
+            Field::Zone,
+            Field::Age,
+            Field::Start,
+            Field::Stop,
+            Field::Helper,
+            Field::Use,
+            Field::Id,
+            Field::Labels,
+            Field::Sender,
+        ]
+    );
 }
 
 /// A line in the making.
@@ -60,6 +62,7 @@ struct Line<'a> {
 }
 
 impl Sink for Line<'_> {
+    #[inline(always)]
     fn item(&mut self, item: Item<'_>) {
         if self.separate {
             self.out.push(b' ');
@@ -152,6 +155,7 @@ pub(super) fn tuple_named(out: &mut Vec<u8>, src: &str, dst: &str, tuple: &Tuple
 }
 
 /// A label and a number.
+#[inline(always)]
 pub(super) fn number(out: &mut Vec<u8>, label: &str, value: impl Into<u64>) {
     out.extend_from_slice(label.as_bytes());
     bytes::decimal(out, value);

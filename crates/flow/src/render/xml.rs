@@ -10,39 +10,15 @@
 use alloc::vec::Vec;
 
 use super::time::Calendar;
-use super::{Field, Item, Record, Show, Sink, bytes};
+use super::{Field, Item, Record, Show, Sink, bytes, walk};
 use crate::event::EventKind;
 use crate::flow::Name;
 use crate::status::Status;
 use crate::tuple::{Dir, L4, Tuple};
 
-const ORIGINAL: [Field; 3] = [
-    Field::Tuple(Dir::Original),
-    Field::DirZone(Dir::Original),
-    Field::Counters(Dir::Original),
-];
-
-const REPLY: [Field; 3] = [
-    Field::Tuple(Dir::Reply),
-    Field::DirZone(Dir::Reply),
-    Field::Counters(Dir::Reply),
-];
-
 /// What stands for the reply of a flow whose reply is not known.
 const NO_REPLY: &str = "<layer3 protonum=\"0\" protoname=\"unknown\"><src></src><dst></dst>\
      </layer3><layer4 protonum=\"0\" protoname=\"unknown\"></layer4>";
-
-const INDEPENDENT: [Field; 9] = [
-    Field::State,
-    Field::Timeout,
-    Field::Mark,
-    Field::Labels,
-    Field::Secmark,
-    Field::Secctx,
-    Field::Zone,
-    Field::Use,
-    Field::Id,
-];
 
 /// What encloses the elements. Without an element there is nothing at all: an empty output
 /// means that there are no entries.
@@ -82,10 +58,28 @@ pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
     let mut xml = Xml { out };
     xml.start(record.event);
     xml.raw("<meta direction=\"original\">");
-    super::walk(record, show, &ORIGINAL, &mut xml);
+    walk!(
+        record,
+        show,
+        &mut xml,
+        [
+            Field::Tuple(Dir::Original),
+            Field::DirZone(Dir::Original),
+            Field::Counters(Dir::Original),
+        ]
+    );
     xml.raw("</meta><meta direction=\"reply\">");
     match record.object.reply {
-        Some(_) => super::walk(record, show, &REPLY, &mut xml),
+        Some(_) => walk!(
+            record,
+            show,
+            &mut xml,
+            [
+                Field::Tuple(Dir::Reply),
+                Field::DirZone(Dir::Reply),
+                Field::Counters(Dir::Reply),
+            ]
+        ),
         None => xml.raw(NO_REPLY),
     }
     xml.raw("</meta>");
@@ -94,7 +88,7 @@ pub(super) fn render(out: &mut Vec<u8>, record: &Record<'_>, show: &Show) {
         let nanos = record.object.event_time.unwrap_or(record.time);
         xml.when(&record.local(nanos));
     }
-    super::walk(record, show, &[Field::Helper], &mut xml);
+    walk!(record, show, &mut xml, [Field::Helper]);
     xml.raw("</flow>");
 }
 
@@ -104,6 +98,7 @@ pub(super) struct Xml<'a> {
 }
 
 impl Sink for Xml<'_> {
+    #[inline(always)]
     fn item(&mut self, item: Item<'_>) {
         match item {
             Item::Tuple(_, tuple) => self.tuple(tuple),
@@ -242,13 +237,28 @@ impl Xml<'_> {
         let start = self.out.len();
         self.raw("<meta direction=\"independent\">");
         let empty = self.out.len();
-        super::walk(record, show, &INDEPENDENT, self);
+        walk!(
+            record,
+            show,
+            self,
+            [
+                Field::State,
+                Field::Timeout,
+                Field::Mark,
+                Field::Labels,
+                Field::Secmark,
+                Field::Secctx,
+                Field::Zone,
+                Field::Use,
+                Field::Id,
+            ]
+        );
         // Several can hold for an offloaded flow, so they are not `Item::Assurance`.
         let flow = record.object;
         if flow.has_status(Status::ASSURED) {
             self.raw("<assured/>");
         }
-        super::walk(record, show, &[Field::Unreplied], self);
+        walk!(record, show, self, [Field::Unreplied]);
         if flow.has_status(Status::OFFLOAD) {
             self.raw("<offload/>");
         }
@@ -273,7 +283,7 @@ impl Xml<'_> {
         };
         if show.life {
             self.raw("<timestamp>");
-            super::walk(record, show, &[Field::Start, Field::Stop], self);
+            walk!(record, show, self, [Field::Start, Field::Stop]);
             self.raw("</timestamp>");
         }
         match life.stop {
@@ -281,7 +291,7 @@ impl Xml<'_> {
                 let seconds = stop.saturating_sub(life.start) / bytes::NANOS_PER_SECOND;
                 self.number("deltatime", seconds);
             }
-            None => super::walk(record, show, &[Field::Age], self),
+            None => walk!(record, show, self, [Field::Age]),
         }
     }
 }
