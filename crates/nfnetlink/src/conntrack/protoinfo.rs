@@ -10,7 +10,7 @@ use flow::{
 
 use crate::conntrack::constants::{cta::CTA_PROTOINFO, protoinfo::*};
 use crate::malformed::Malformed;
-use crate::nl::{Attr, AttrWriter};
+use crate::nl::{Attr, AttrWriter, Attrs};
 
 /// Reads the nest; `None` if it holds no protocol known here.
 pub(super) fn decode(nest: Attr<'_>, unknown: &mut u32) -> Result<Option<ProtoInfo>, Malformed> {
@@ -28,6 +28,41 @@ pub(super) fn decode(nest: Attr<'_>, unknown: &mut u32) -> Result<Option<ProtoIn
 }
 
 fn decode_tcp(nest: Attr<'_>, unknown: &mut u32) -> Result<TcpInfo, Malformed> {
+    match decode_usual_tcp(nest.payload) {
+        Some(tcp) => Ok(tcp),
+        None => decode_any_tcp(nest, unknown),
+    }
+}
+
+/// Reads what the kernel writes of every connection in a listing (`tcp_to_nlattr`); everything else is
+/// left to [`decode_any_tcp`], which says the same of this.
+fn decode_usual_tcp(payload: &[u8]) -> Option<TcpInfo> {
+    if payload.len() != 5 * 8 {
+        return None;
+    }
+    let mut attrs = Attrs::new(payload);
+    let [state, _, _, _] = *attrs.usual(CTA_PROTOINFO_TCP_STATE, 5)?;
+    let [wscale, _, _, _] = *attrs.usual(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, 5)?;
+    let [reply_wscale, _, _, _] = *attrs.usual(CTA_PROTOINFO_TCP_WSCALE_REPLY, 5)?;
+    let [flags, mask, _, _] = *attrs.usual(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, 6)?;
+    let [reply_flags, reply_mask, _, _] = *attrs.usual(CTA_PROTOINFO_TCP_FLAGS_REPLY, 6)?;
+    Some(TcpInfo {
+        state: Some(TcpState(state)),
+        wscale: PerDir {
+            orig: Some(wscale),
+            reply: Some(reply_wscale),
+        },
+        flags: PerDir {
+            orig: Some(TcpFlags { flags, mask }),
+            reply: Some(TcpFlags {
+                flags: reply_flags,
+                mask: reply_mask,
+            }),
+        },
+    })
+}
+
+fn decode_any_tcp(nest: Attr<'_>, unknown: &mut u32) -> Result<TcpInfo, Malformed> {
     let mut tcp = TcpInfo::default();
     let mut attrs = nest.nested();
     while let Some(attr) = attrs.try_next()? {
@@ -127,5 +162,42 @@ fn encode_sctp(w: &mut AttrWriter<'_>, sctp: &SctpInfo) {
     }
     if let Some(tag) = sctp.vtag.reply {
         w.be32(CTA_PROTOINFO_SCTP_VTAG_REPLY, tag);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Whatever is changed in what the kernel usually writes, both ways to read it agree.
+    #[test]
+    fn the_quick_way_and_the_long_one_say_the_same() {
+        let mut bytes = Vec::new();
+        AttrWriter::bare(&mut bytes, |w| {
+            w.u8(CTA_PROTOINFO_TCP_STATE, 3);
+            w.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, 7);
+            w.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, 8);
+            w.bytes(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, &[0x23, 0x33]);
+            w.bytes(CTA_PROTOINFO_TCP_FLAGS_REPLY, &[0x2b, 0x3b]);
+        })
+        .unwrap();
+        assert!(decode_usual_tcp(&bytes).is_some());
+        let agree = |payload: &[u8]| {
+            let nest = Attr { kind: 1, payload };
+            let (mut unknown, mut of_any) = (0, 0);
+            let quick = (decode_tcp(nest, &mut unknown), unknown);
+            assert_eq!(quick, (decode_any_tcp(nest, &mut of_any), of_any));
+        };
+        agree(&bytes);
+        for at in 0..bytes.len() {
+            let was = bytes[at];
+            for value in 0..=u8::MAX {
+                bytes[at] = value;
+                agree(&bytes);
+            }
+            bytes[at] = was;
+            agree(&bytes[..at]);
+        }
     }
 }

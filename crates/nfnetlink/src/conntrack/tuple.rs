@@ -14,10 +14,52 @@ use flow::{Addrs, Icmp, Keys, L4, Ports, Protocol, Tuple, Zone};
 
 use crate::conntrack::constants::{ip::*, proto::*, tuple::*};
 use crate::malformed::Malformed;
-use crate::nl::{Attr, AttrWriter};
+use crate::nl::{Attr, AttrWriter, Attrs, NESTED};
 
 /// Reads the nest of a tuple.
 pub(crate) fn decode(nest: Attr<'_>, unknown: &mut u32) -> Result<Tuple, Malformed> {
+    match decode_usual(nest.payload) {
+        Some(tuple) => Ok(tuple),
+        None => decode_any(nest, unknown),
+    }
+}
+
+/// Reads a tuple with ports that is written as the kernel does (`ctnetlink_dump_tuples`), which is
+/// nine of ten attributes of a listing. Everything else is left to [`decode_any`], which says the
+/// same of these.
+fn decode_usual(payload: &[u8]) -> Option<Tuple> {
+    const PROTO_LEN: u16 = 4 + 3 * 8;
+    let mut attrs = Attrs::new(payload);
+    let addrs = match payload.len() {
+        48 => {
+            attrs.usual::<0>(NESTED | CTA_TUPLE_IP, 4 + 2 * 8)?;
+            Addrs::V4 {
+                src: attrs.usual::<4>(CTA_IP_V4_SRC, 8).copied()?.into(),
+                dst: attrs.usual::<4>(CTA_IP_V4_DST, 8).copied()?.into(),
+            }
+        }
+        72 => {
+            attrs.usual::<0>(NESTED | CTA_TUPLE_IP, 4 + 2 * 20)?;
+            Addrs::V6 {
+                src: attrs.usual::<16>(CTA_IP_V6_SRC, 20).copied()?.into(),
+                dst: attrs.usual::<16>(CTA_IP_V6_DST, 20).copied()?.into(),
+            }
+        }
+        _ => return None,
+    };
+    attrs.usual::<0>(NESTED | CTA_TUPLE_PROTO, PROTO_LEN)?;
+    let [number, _, _, _] = *attrs.usual(CTA_PROTO_NUM, 5)?;
+    let [s0, s1, _, _] = *attrs.usual(CTA_PROTO_SRC_PORT, 6)?;
+    let [d0, d1, _, _] = *attrs.usual(CTA_PROTO_DST_PORT, 6)?;
+    let ports = Ports {
+        src: u16::from_be_bytes([s0, s1]),
+        dst: u16::from_be_bytes([d0, d1]),
+    };
+    let l4 = L4::with_ports(Protocol(number), ports)?;
+    Some(Tuple::new(addrs, l4))
+}
+
+fn decode_any(nest: Attr<'_>, unknown: &mut u32) -> Result<Tuple, Malformed> {
     let mut addrs = None;
     let mut l4 = None;
     let mut zone = None;
@@ -165,6 +207,52 @@ mod tests {
             payload: &bytes,
         };
         assert_eq!(decode(nest, &mut 0), expected);
+    }
+
+    /// Whatever is changed in what the kernel usually writes, both ways to read it agree.
+    #[test]
+    fn the_quick_way_and_the_long_one_say_the_same() {
+        let v4 = Addrs::V4 {
+            src: [10, 0, 0, 1].into(),
+            dst: [192, 0, 2, 1].into(),
+        };
+        let v6 = Addrs::V6 {
+            src: [1; 16].into(),
+            dst: [2; 16].into(),
+        };
+        let agree = |payload: &[u8]| {
+            let nest = Attr { kind: 1, payload };
+            let (mut unknown, mut of_any) = (0, 0);
+            let quick = (decode(nest, &mut unknown), unknown);
+            assert_eq!(
+                quick,
+                (decode_any(nest, &mut of_any), of_any),
+                "{payload:?}"
+            );
+        };
+        for (addrs, number) in [v4, v6]
+            .into_iter()
+            .flat_map(|a| (0..=255).map(move |n| (a, n)))
+        {
+            let mut bytes = Vec::new();
+            let tuple = Tuple::new(addrs, L4::zero(Protocol(number)));
+            AttrWriter::bare(&mut bytes, |w| encode(w, 1, &tuple)).unwrap();
+            let payload = &mut bytes[4..];
+            agree(payload);
+            if number != 6 {
+                continue;
+            }
+            assert!(decode_usual(payload).is_some());
+            for at in 0..payload.len() {
+                let was = payload[at];
+                for value in 0..=u8::MAX {
+                    payload[at] = value;
+                    agree(payload);
+                }
+                payload[at] = was;
+                agree(&payload[..at]);
+            }
+        }
     }
 
     const V4: [u8; 4] = [10, 0, 0, 1];

@@ -8,6 +8,9 @@ use flow::Name;
 use crate::malformed::Malformed;
 use crate::nl::align;
 
+/// `NLA_F_NESTED`.
+pub(crate) const NESTED: u16 = 0x8000;
+
 /// Type bits of `nla_type`: without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const TYPE_MASK: u16 = 0x3fff;
 
@@ -101,6 +104,21 @@ impl<'a> Attrs<'a> {
             kind: u16::from_ne_bytes([*k0, *k1]) & TYPE_MASK,
             payload,
         }))
+    }
+
+    /// What follows the header of the next attribute, `N` bytes with the padding, if that header is
+    /// the one that is expected. Of a nest no byte is taken: what is in it comes next.
+    ///
+    /// For attributes that the kernel nearly always writes in one way. What follows `None` must not
+    /// be read from here.
+    #[inline(always)]
+    pub(crate) fn usual<const N: usize>(&mut self, kind: u16, len: u16) -> Option<&'a [u8; N]> {
+        let (header, rest) = self.rest.split_first_chunk()?;
+        let ([l0, l1], [k0, k1]) = (len.to_ne_bytes(), kind.to_ne_bytes());
+        let expected = u32::from_ne_bytes([l0, l1, k0, k1]);
+        let (bytes, rest) = rest.split_first_chunk()?;
+        self.rest = rest;
+        (u32::from_ne_bytes(*header) == expected).then_some(bytes)
     }
 
     /// The first attribute of a type, `None` if there is none before the end or an error.

@@ -7,11 +7,8 @@
 use alloc::vec::Vec;
 
 use crate::malformed::EncodeError;
-use crate::nl::{Header, align};
+use crate::nl::{Header, NESTED, align};
 use crate::subsystem::GenHeader;
-
-/// `NLA_F_NESTED`.
-const NESTED: u16 = 0x8000;
 
 /// Appends netlink messages to a vector.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod builder;
 mod failure;
 mod message;
 
+pub(crate) use attr::NESTED;
 pub use attr::{Attr, Attrs};
 pub use builder::{AttrWriter, Builder};
 pub use failure::Failure;
