@@ -66,6 +66,12 @@ impl Output {
         self.flush()
     }
 
+    /// Writes what is in the buffer, and then this.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.flush()?;
+        self.file.write_all(bytes)
+    }
+
     /// Writes the buffer. What could not be written is dropped, so that a failing descriptor is
     /// reported once and not with every line.
     pub fn flush(&mut self) -> io::Result<()> {

@@ -8,16 +8,17 @@ use std::collections::VecDeque;
 
 use flow::Dir;
 use flow::filter::{KernelFilter, Known, Selection};
-use linux::table::{DumpKind, Error, FilteredDump, Progress, Table};
+use linux::table::{DumpKind, Error, FilteredDump, Portion, Progress, SharedDump, Table, Turn};
 use linux::{Errno, table};
 use nfnetlink::conntrack::request::FlowKey;
+use nfnetlink::{Malformed, ObjectMessage};
 
 use super::Console;
 use super::print::Entry;
 
 /// The flows of a list of the kernel's that a filter selects, in portions.
 pub struct Flows<'a> {
-    filter: &'a Selection,
+    wanted: Wanted<'a>,
     kind: DumpKind,
     /// The only flow that can be wanted, to be looked up first.
     known: Option<Known>,
@@ -31,7 +32,10 @@ impl<'a> Flows<'a> {
     /// Nothing is asked of the kernel before the first portion is read.
     pub fn new(filter: &'a Selection, kind: DumpKind) -> Self {
         Self {
-            filter,
+            wanted: Wanted {
+                filter,
+                is_everything: filter.is_everything(),
+            },
             kind,
             known: filter.all.known().filter(|_| kind == DumpKind::Table),
             parts: filter.kernel().into(),
@@ -58,22 +62,26 @@ impl<'a> Flows<'a> {
                 None => return Ok(false),
             },
         };
-        let mut malformed = 0;
-        let progress = part.read(|message| {
-            let decoded = message.and_then(|message| Ok((message.flow()?, message.unknown())));
-            match decoded {
-                Ok((flow, unknown)) if self.filter.matches(&flow.value) => {
-                    found(&Entry::new(&flow, &unknown));
-                }
-                Ok(_) => {}
-                Err(_) => malformed += 1,
-            }
-        })?;
-        self.malformed += malformed;
+        let progress = part.read(self.wanted.sink(&mut self.malformed, &mut found))?;
         if let Progress::Finished { .. } = progress {
             self.current = None;
         }
         Ok(true)
+    }
+
+    /// The rest of a long list, for threads that receive in turns.
+    pub fn share(&mut self) -> Option<SharedFlows<'a>> {
+        let dump = self.current.as_mut()?.share()?;
+        self.current = None;
+        Some(SharedFlows {
+            dump,
+            wanted: self.wanted,
+        })
+    }
+
+    /// Counts entries that could not be understood, of a list that was shared.
+    pub const fn add_malformed(&mut self, count: u64) {
+        self.malformed += count;
     }
 
     /// Hands the flow to `found` if it is there and wanted; `false` if a dump has to tell.
@@ -93,7 +101,7 @@ impl<'a> Flows<'a> {
             id: None,
         };
         let mut is_decided = false;
-        let (filter, malformed) = (self.filter, &mut self.malformed);
+        let (filter, malformed) = (self.wanted.filter, &mut self.malformed);
         let answer = Table::open()?.get(&key, |message| {
             let Ok(mut flow) = message.flow() else {
                 *malformed += 1;
@@ -121,6 +129,60 @@ impl<'a> Flows<'a> {
     /// Says how many entries were left out because they could not be understood, if any.
     pub fn report(&self, console: &mut Console<'_>) {
         report_malformed(self.malformed, console);
+    }
+}
+
+/// The rest of a list.
+#[derive(Debug)]
+pub struct SharedFlows<'a> {
+    dump: SharedDump,
+    wanted: Wanted<'a>,
+}
+
+impl SharedFlows<'_> {
+    /// Receives when it is this thread's turn, and hands the flows to `found`; `None` when there are no
+    /// more.
+    pub fn read(
+        &self,
+        portion: &mut Portion,
+        malformed: &mut u64,
+        mut found: impl FnMut(&Entry<'_>),
+    ) -> Option<Turn> {
+        self.dump
+            .read(portion, self.wanted.sink(malformed, &mut found))
+    }
+
+    /// Has no more received.
+    pub fn stop(&self) {
+        self.dump.stop();
+    }
+}
+
+/// Which flows of a list are wanted.
+#[derive(Clone, Copy, Debug)]
+struct Wanted<'a> {
+    filter: &'a Selection,
+    /// Nothing has to be tested.
+    is_everything: bool,
+}
+
+impl Wanted<'_> {
+    /// Takes messages, counts those that are not understood and hands on what is wanted.
+    fn sink(
+        self,
+        malformed: &mut u64,
+        found: &mut impl FnMut(&Entry<'_>),
+    ) -> impl FnMut(Result<ObjectMessage<'_>, Malformed>) {
+        move |message| {
+            let decoded = message.and_then(|message| Ok((message.flow()?, message.unknown())));
+            match decoded {
+                Ok((flow, unknown)) if self.is_everything || self.filter.matches(&flow.value) => {
+                    found(&Entry::new(&flow, &unknown));
+                }
+                Ok(_) => {}
+                Err(_) => *malformed += 1,
+            }
+        }
     }
 }
 

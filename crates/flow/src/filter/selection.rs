@@ -28,6 +28,11 @@ impl From<FlowFilter> for Selection {
 }
 
 impl Selection {
+    /// Whether every flow is wanted, so that none has to be looked at.
+    pub fn is_everything(&self) -> bool {
+        self.any.is_none() && self.all == FlowFilter::default()
+    }
+
     /// Whether a flow is wanted.
     pub fn matches(&self, flow: &Flow<'_>) -> bool {
         self.all.matches(flow) && self.any.as_ref().is_none_or(|any| any.matches(flow))

@@ -26,16 +26,18 @@ pub struct Portion {
     lens: Vec<usize>,
 }
 
-impl Portion {
-    fn new() -> Self {
+impl Default for Portion {
+    fn default() -> Self {
         Self {
             buffer: vec![0; PORTION_MAX * RECEIVE_LEN].into_boxed_slice(),
             lens: Vec::with_capacity(PORTION_MAX),
         }
     }
+}
 
+impl Portion {
     /// The datagrams in their order.
-    pub fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
         let places = self.buffer.chunks(RECEIVE_LEN);
         places
             .zip(&self.lens)
@@ -43,7 +45,7 @@ impl Portion {
     }
 
     /// Fills the free places; whether nothing follows, and why if that is a failure.
-    fn fill(
+    pub(super) fn fill(
         &mut self,
         mut next: impl FnMut(&mut [u8]) -> Result<usize, SystemError>,
     ) -> (bool, Option<SystemError>) {
@@ -127,7 +129,7 @@ fn receive_all(
     while !is_over {
         let mut portion = match free.try_recv() {
             Ok(portion) => portion,
-            Err(TryRecvError::Empty) => Portion::new(),
+            Err(TryRecvError::Empty) => Portion::default(),
             Err(TryRecvError::Disconnected) => return,
         };
         let failure;
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_portion_keeps_its_datagrams_apart() {
-        let mut portion = Portion::new();
+        let mut portion = Portion::default();
         let datagrams = [&b"abc"[..], b"", b"de"];
         let mut next = datagrams.iter();
         let refusal = || SystemError::new("receive", Errno::NOBUFS);

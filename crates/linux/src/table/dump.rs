@@ -8,6 +8,8 @@
 //! knows of that (`NLM_F_DUMP_INTR`); the flow table, being a hash table that is walked without a
 //! lock, rarely does. Whoever needs certainty compares with the events.
 
+use std::thread;
+
 use flow::filter::KernelFilter;
 use flow::{Family, Tuple, Zone};
 use nfnetlink::conntrack::request as flows;
@@ -19,12 +21,13 @@ use nfnetlink::{EncodeError, Malformed, ObjectMessage};
 use crate::error::{Errno, SystemError};
 use crate::netlink::{self, Groups, RECEIVE_LEN, Socket};
 use crate::table::ahead::ReadAhead;
+use crate::table::shared::SharedDump;
 use crate::table::{DumpKind, Error, Result, error, receive};
 
 /// The sequence number of a dump: each has a socket of its own.
 const SEQUENCE: u32 = 1;
 
-const OPERATION: &str = "dump table";
+pub(super) const OPERATION: &str = "dump table";
 
 /// Portions of a dump that are not worth a thread.
 const ALONE_MAX: u32 = 8;
@@ -73,8 +76,8 @@ pub struct Dump {
 }
 
 /// How far the answer to the request is.
-#[derive(Debug)]
-struct Answers {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answers {
     pending: Pending,
     interrupted: bool,
 }
@@ -122,7 +125,7 @@ impl Dump {
 
 impl Answers {
     /// Hands each entry of a datagram to `sink`.
-    fn take(
+    pub(super) fn take(
         &mut self,
         datagram: &[u8],
         mut sink: impl FnMut(std::result::Result<ObjectMessage<'_>, Malformed>),
@@ -158,7 +161,7 @@ impl Answers {
 /// flows of its family, so whoever reads has to test again what comes.
 ///
 /// It is for programs that do nothing else meanwhile: what is more than some portions is received by a
-/// thread, so that the kernel does not wait for the reader.
+/// thread, so that the kernel does not wait for the reader, or by several in turns.
 #[derive(Debug)]
 pub struct FilteredDump {
     /// Where the answer comes from, unless it has ended badly.
@@ -218,6 +221,27 @@ impl FilteredDump {
         };
         self.source = Some(source);
         Ok(progress)
+    }
+
+    /// The rest, for threads that receive in turns; nothing is left to be read here then. `None` while the
+    /// dump may be short, or where threads are of no use.
+    pub fn share(&mut self) -> Option<SharedDump> {
+        let is_long = matches!(self.source, Some(Source::Own(_, ALONE_MAX..)));
+        if !is_long || thread::available_parallelism().map_or(1, usize::from) < 2 {
+            return None;
+        }
+        match self.source.take()? {
+            Source::Own(
+                Dump {
+                    socket, answers, ..
+                },
+                _,
+            ) => Some(SharedDump::new(socket, answers)),
+            other @ (Source::Ahead(..) | Source::Alone(_)) => {
+                self.source = Some(other);
+                None
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod origins;
 mod request;
+mod shared;
 
 use nfnetlink::conntrack::request::{self as flows, FlowKey};
 use nfnetlink::exchange::{Pending, Reply, Sequence};
@@ -26,6 +27,7 @@ use nfnetlink::{EncodeError, Malformed, ObjectMessage, Subsystem};
 use crate::error::{Errno, SystemError};
 use crate::netlink::{self, Groups, RECEIVE_LEN, Received, Socket};
 
+pub use ahead::Portion;
 pub use batch::{Batch, Run};
 pub use dump::{Dump, FilteredDump, Progress, Query};
 pub use error::Error;
@@ -33,6 +35,7 @@ pub use events::{Events, Filtering, Growth, Notice, Watch};
 pub use nfnetlink::conntrack::request::DumpKind;
 pub use origins::Origins;
 pub use request::Request;
+pub use shared::{SharedDump, Turn};
 
 /// Result of a request.
 pub type Result<T> = std::result::Result<T, Error>;
