@@ -41,10 +41,10 @@ impl Line {
         if is_skipped(line) {
             return Ok(None);
         }
-        let args = match quick::read(line, environment) {
-            Some(args) => args,
-            None => LowArgs::parse(&words(line)?, environment, notices)?,
-        };
+        let mut args = LowArgs::default();
+        if quick::read(&mut args, line, environment).is_none() {
+            args = LowArgs::parse(&words(line)?, environment, notices)?;
+        }
         if args.has(Id::FilterFile) {
             return Err(Error::OptionNotInFile(Id::FilterFile.name()));
         }

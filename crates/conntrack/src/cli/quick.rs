@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use flow::Protocol;
 
-use super::lowargs::{Environment, LowArgs, STATUS_WORDS};
+use super::lowargs::{Environment, LowArgs, STATUS_WORDS, StatusWord};
 use super::options::{Arg, Id, OPTIONS, Verb};
 use super::protocols::Row;
 use super::scan::{self, Key};
@@ -19,8 +19,8 @@ use super::value::ListWord;
 /// Longest line that is read here. Its words are fewer and shorter than the limits for them.
 const LEN_MAX: usize = 512;
 
-/// What was typed in a line, `None` if that is to be found out otherwise.
-pub fn read(line: &str, environment: &Environment<'_>) -> Option<LowArgs> {
+/// Reads a line, `None` if that is to be done otherwise, and by other arguments than these.
+pub fn read(args: &mut LowArgs, line: &str, environment: &Environment<'_>) -> Option<()> {
     // Quotes, tabs and other characters that could mean something else.
     let is_odd = |byte: u8| byte < b' ' || byte == b'"';
     let has_odd = line.bytes().fold(false, |any, byte| any | is_odd(byte));
@@ -28,15 +28,11 @@ pub fn read(line: &str, environment: &Environment<'_>) -> Option<LowArgs> {
         return None;
     }
     let mut words = Words { rest: line };
-    let verb = match words.next()? {
+    args.verb = Some(match words.next()? {
         "-A" => Verb::Add,
         "-I" => Verb::Create,
         _ => return None,
-    };
-    let mut args = LowArgs {
-        verb: Some(verb),
-        ..LowArgs::default()
-    };
+    });
     let mut notices = Vec::new();
     while let Some(option) = words.next() {
         let value = words.next()?;
@@ -48,11 +44,11 @@ pub fn read(line: &str, environment: &Environment<'_>) -> Option<LowArgs> {
             "-d" => args.give_address(Id::Dst, address(value)?)?,
             "-r" => args.give_address(Id::ReplySrc, address(value)?)?,
             "-q" => args.give_address(Id::ReplyDst, address(value)?)?,
-            _ => other(&mut args, option, value, environment, &mut notices)?,
+            _ => other(args, option, value, environment, &mut notices)?,
         }
     }
     args.finish(environment, &mut notices).ok()?;
-    notices.is_empty().then_some(args)
+    notices.is_empty().then_some(())
 }
 
 /// An option that fewer lines have, or one of the protocol's.
@@ -83,8 +79,13 @@ fn other(
             }
         }
     };
-    // Another protocol would bring other options, and what needs no value may not have this one.
-    if row.arg != Arg::Required || row.id == Id::Protonum {
+    let takes_it = match row.arg {
+        Arg::Required => true,
+        Arg::Optional => !value.starts_with(['-', '!']),
+        Arg::None | Arg::OptionalWord => false,
+    };
+    // Another protocol would bring other options.
+    if !takes_it || row.id == Id::Protonum {
         return None;
     }
     args.option(row, Some(value), environment, notices).ok()
@@ -187,8 +188,12 @@ fn protocol(text: &str) -> Option<Protocol> {
 }
 
 /// Words of the status, written out.
-fn add_status(status: &mut Vec<ListWord<super::lowargs::StatusWord>>, text: &str) -> Option<()> {
-    for word in text.split(',') {
+fn add_status(status: &mut Vec<ListWord<StatusWord>>, text: &str) -> Option<()> {
+    let mut rest = Some(text);
+    while let Some(words) = rest {
+        let end = words.bytes().position(|byte| byte == b',');
+        let (word, _) = words.split_at_checked(end.unwrap_or(words.len()))?;
+        rest = end.and_then(|end| words.get(end + 1..));
         let (_, value) = STATUS_WORDS.iter().find(|(name, _)| *name == word)?;
         status.push(ListWord {
             value: *value,

@@ -30,17 +30,22 @@ fn decimal(text: &str) -> Option<u64> {
     unsigned(digits.strip_prefix('+').unwrap_or(digits), 10)
 }
 
-/// Digits alone: Rust would take another sign.
+/// Digits alone, at least one: Rust would take another sign.
 fn unsigned(digits: &str, base: u32) -> Option<u64> {
-    digits
-        .bytes()
-        .all(|byte| char::from(byte).is_digit(base))
-        .then(|| u64::from_str_radix(digits, base).ok())?
+    let mut number = 0_u64;
+    for byte in digits.bytes() {
+        let digit = char::from(byte).to_digit(base)?;
+        number = number.checked_mul(base.into())?.checked_add(digit.into())?;
+    }
+    (!digits.is_empty()).then_some(number)
 }
 
 /// Without the blanks that `isspace` knows.
 fn trim_start(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c'])
+    match text.as_bytes() {
+        [b'!'..=b'~', ..] => text,
+        _ => text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']),
+    }
 }
 
 /// A number of an option whose errors stock reports by its letter (`-w`, `-i`, `-c`).

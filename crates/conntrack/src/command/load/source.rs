@@ -129,11 +129,20 @@ impl Chunks<'_> {
         if text.is_empty() {
             return Ok(None);
         }
-        let lines = text.iter().filter(|byte| **byte == b'\n').count();
         let first_line = self.next_line;
-        self.next_line += u64::try_from(lines).unwrap_or(u64::MAX);
+        self.next_line += line_ends(&text);
         Ok(Some(Chunk { first_line, text }))
     }
+}
+
+/// How many lines end in a text. In portions whose count fits a byte: then many bytes are compared
+/// at once.
+fn line_ends(text: &[u8]) -> u64 {
+    let of_portion = |portion: &[u8]| {
+        let ends = portion.iter().map(|byte| u8::from(*byte == b'\n'));
+        u64::from(ends.sum::<u8>())
+    };
+    text.chunks(usize::from(u8::MAX)).map(of_portion).sum()
 }
 
 #[cfg(test)]
