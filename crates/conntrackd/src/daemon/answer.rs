@@ -173,6 +173,10 @@ pub struct Waiting {
     pub(super) flush: Vec<ClientId>,
     /// For the end of a reading of the kernel's table.
     pub(super) dump: Vec<ClientId>,
+    /// Why the flush under way, or the last one, is not whole.
+    flush_refused: Option<String>,
+    /// Why the reading under way, or the last one, is not whole.
+    dump_refused: Option<String>,
     /// Commits that begin when the flush under way has ended.
     after_flush: Vec<(ClientId, Tables)>,
     /// Flushes of the kernel's table that begin when the commit under way has ended.
@@ -181,6 +185,22 @@ pub struct Waiting {
     committer: Option<ClientId>,
     /// Commits that have ended.
     pub commits: Commits,
+}
+
+impl Waiting {
+    /// Keeps what the kernel has refused in this turn for those who wait for it.
+    fn note_refusals(&mut self, reports: &[Report]) {
+        for report in reports {
+            let kept = match report {
+                Report::KernelRefused(what, _) if what.starts_with("flush") => {
+                    &mut self.flush_refused
+                }
+                Report::KernelRefused("read the table", _) => &mut self.dump_refused,
+                _ => continue,
+            };
+            kept.get_or_insert_with(|| report.text().into_owned());
+        }
+    }
 }
 
 impl Daemon {
@@ -387,15 +407,16 @@ impl Daemon {
                 }
             }
         }
-        let mut done = Vec::new();
+        self.waiting.note_refusals(&self.reports);
         if !self.work.kernel().is_some_and(Kernel::is_flushing) {
-            done.append(&mut self.waiting.flush);
+            let refused = self.waiting.flush_refused.take();
+            let done = std::mem::take(&mut self.waiting.flush);
+            self.end(done, refused, now);
         }
         if !self.work.is_reading_kernel() {
-            done.append(&mut self.waiting.dump);
-        }
-        for client in done {
-            self.reply(client, Vec::new(), None, now);
+            let refused = self.waiting.dump_refused.take();
+            let done = std::mem::take(&mut self.waiting.dump);
+            self.end(done, refused, now);
         }
         if self.waiting.committer.is_none() {
             for (client, tables) in std::mem::take(&mut self.waiting.after_commit) {
@@ -405,6 +426,16 @@ impl Daemon {
         if self.waiting.flush.is_empty() {
             for (client, tables) in std::mem::take(&mut self.waiting.after_flush) {
                 self.commit(client, tables, now);
+            }
+        }
+    }
+
+    /// Answers clients whose work has ended, well or not.
+    fn end(&mut self, clients: Vec<ClientId>, refused: Option<String>, now: Instant) {
+        for client in clients {
+            match &refused {
+                Some(reason) => self.refuse(client, reason, now),
+                None => self.reply(client, Vec::new(), None, now),
             }
         }
     }

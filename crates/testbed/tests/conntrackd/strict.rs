@@ -1,7 +1,11 @@
 //! `--strict`: the client's exit status tells whether the daemon has done what was asked.
 
+use std::path::Path;
+
 use testbed::Implementation::{Ours, Stock};
-use testbed::{Conntrackd, IpVersion, Mode, Namespace, Result, Setup, SyncPair, Transport};
+use testbed::{
+    Command, Conntrackd, IpVersion, Mode, Namespace, Result, Setup, SyncPair, Transport,
+};
 
 use super::{Extra, Pair, group};
 
@@ -85,6 +89,39 @@ fn a_daemon_that_is_ended_says_so() -> Result<()> {
         let output = daemon.client("--strict -k")?;
         assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{config}");
         assert!(!daemon.lock().exists(), "the client waits for the end");
+    }
+    Ok(())
+}
+
+/// Leaves the daemon descriptors for so many more files.
+fn limit_descriptors(daemon: &Conntrackd, more: usize) -> Result<()> {
+    let pid = daemon.process().pid();
+    let is_free = |number: &usize| !Path::new(&format!("/proc/{pid}/fd/{number}")).exists();
+    // The limit is on the numbers, of which some in between may be free.
+    let limit = (0..).filter(is_free).nth(more).unwrap_or_default();
+    let command = format!("prlimit --pid {pid} --nofile={limit}:{limit}");
+    Command::from(command.as_str()).run().map(drop)
+}
+
+/// A reading and a flush both need a connection of their own to the kernel's table.
+#[test]
+fn what_the_kernel_refuses_is_not_done() -> Result<()> {
+    for config in [
+        Setup::new(Mode::Ftfw, Transport::Udp, IpVersion::V4).configs()[0].as_str(),
+        "Stats { }\n",
+    ] {
+        let network = SyncPair::new()?;
+        let daemon = Conntrackd::start(&network.a, Ours, config)?;
+        for request in ["-R", "-F", "-R ct", "-F ct"] {
+            check(&daemon, request, "")?;
+        }
+        // One for the client itself.
+        limit_descriptors(&daemon, 1)?;
+        check(&daemon, "-R", "not done: read the table: ")?;
+        check(&daemon, "-R ct", "Too many open files")?;
+        check(&daemon, "-F", "not done: flush the table: ")?;
+        check(&daemon, "-F ct", "Too many open files")?;
+        check(&daemon, "-s", "")?;
     }
     Ok(())
 }
