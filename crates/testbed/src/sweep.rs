@@ -37,6 +37,15 @@ pub fn remove_kept() -> Vec<String> {
 /// Kills what runs in the namespace, then removes it. What cannot be done was done before, by
 /// another sweep.
 pub(crate) fn remove(name: &str) {
+    kill_inhabitants(name);
+    if fs::exists(format!("{FOLDER}/{name}")).unwrap_or(true) {
+        let delete = Command::from(format!("ip netns delete {name}"));
+        let _ = delete.uninterruptible().output();
+    }
+}
+
+/// Kills what runs in the namespace.
+pub(crate) fn kill_inhabitants(name: &str) {
     // A process may fork while we look, so look until nobody is left; a few times at most.
     for _ in 0..10 {
         let inhabitants = inhabitants(name);
@@ -46,10 +55,6 @@ pub(crate) fn remove(name: &str) {
         if inhabitants.is_empty() {
             break;
         }
-    }
-    if fs::exists(format!("{FOLDER}/{name}")).unwrap_or(true) {
-        let delete = Command::from(format!("ip netns delete {name}"));
-        let _ = delete.uninterruptible().output();
     }
 }
 

@@ -7,15 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use testbed::{
-    Conntrackd, EchoServer, Error, FailoverPair, HeldConnections, Implementation, Mode, Plan,
-    Progress, Replication, Result, SteadyTalker, Transport, wait_for, wait_until,
+    Conntrackd, EchoServer, Error, FailoverPair, HeldConnections, Implementation, Mode, PATIENCE,
+    Plan, Progress, Replication, Result, SteadyTalker, Transport, wait_for, wait_until,
 };
 
 /// Connections held open beside the steady one.
 const HELD: usize = 200;
-/// How long anything here may take. More than ALARM's RefreshTime in the example.
-const PATIENCE: Duration = Duration::from_secs(40);
-
 /// keepalived counts tenths of seconds: one pair of firewalls at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -78,7 +75,7 @@ fn without_conntrackd_not_one_connection_survives() -> Result<()> {
     fw1.cut_power()?;
     fw2.wait_until_primary()?;
     let promoted = Instant::now();
-    let survivors = traffic.held.check(Duration::from_secs(2))?;
+    let survivors = traffic.held.check_for(0, PATIENCE)?;
     assert_eq!(survivors.alive, 0, "{survivors:?}");
     assert_eq!(traffic.steady.first_echo_since(promoted), None);
     Ok(())

@@ -7,14 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use testbed::{
-    EchoServer, FailoverPair, HeldConnections, Implementation, Mode, Plan, Progress, Result, Roles,
-    SteadyTalker, Transport, wait_for, wait_until,
+    EchoServer, FailoverPair, HeldConnections, Implementation, Mode, PATIENCE, Plan, Progress,
+    Result, Roles, SteadyTalker, Transport, wait_for, wait_until,
 };
 
 /// Connections held open in each group, beside a steady one.
 const HELD: usize = 100;
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// keepalived counts tenths of seconds: one pair of firewalls at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -7,14 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use testbed::{
-    Cluster, ClusterNode, Command, EchoServer, HeldConnections, Implementation, Result,
+    Cluster, ClusterNode, Command, EchoServer, HeldConnections, Implementation, PATIENCE, Result,
     SteadyTalker, Survivors, wait_until,
 };
 
 /// Connections from all clients, so that every share has some.
 const HELD: usize = 320;
-/// How long they may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// keepalived counts tenths of seconds: one cluster at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -84,7 +82,7 @@ fn without_conntrackd_the_connections_of_a_share_end_with_its_firewall() -> Resu
     assert!((1..HELD).contains(&flows), "{flows} of {HELD} through fw3");
     cluster.nodes[2].cut_power()?;
     cluster.wait_for_shares([&[1, 2, 5], &[3, 4, 6], &[]])?;
-    let survivors = held.check(Duration::from_secs(2))?;
+    let survivors = held.check_for(HELD - flows, PATIENCE)?;
     assert_eq!(survivors.alive, HELD - flows, "{survivors:?}");
     Ok(())
 }

@@ -12,12 +12,10 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 use testbed::{
-    EchoServer, Error, FailoverPair, Firewall, HeldConnections, Implementation, Namespace, Plan,
-    Result, Rules, wait_until,
+    EchoServer, Error, FailoverPair, Firewall, HeldConnections, Implementation, Namespace,
+    PATIENCE, Plan, Result, Rules, wait_until,
 };
 
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a connection that must not open is tried: the first packet and two more.
 const TRIAL: Duration = Duration::from_secs(4);
 /// The port of the connection that must live, and of the one that would take its place.
@@ -60,14 +58,19 @@ fn intrude(plan: Plan) -> Result<Intruder> {
     wait_until_open(&pair.firewalls[0])?;
     let address = pair.server_address();
     let _server = EchoServer::start(&pair.server, address)?;
-    let mut victim = connect(&pair.client, 10, address)?.map_err(Error::io("connecting"))?;
+    let victim = connect(&pair.client, 10, address, PATIENCE)?;
+    let mut victim = victim.map_err(Error::io("connecting"))?;
     assert!(answers(&mut victim));
     pair.wait_until_replicated(0, 1)?;
 
     pair.daemon(1)?.process().signal(Signal::STOP);
     pair.firewalls[0].cut_power()?;
     pair.firewalls[1].wait_until_primary()?;
-    let opened = connect(&pair.client, 11, address)?.is_ok();
+    let trial = match plan.rules {
+        Rules::Fenced => TRIAL,
+        Rules::Open => PATIENCE,
+    };
+    let opened = connect(&pair.client, 11, address, trial)?.is_ok();
     pair.daemon(1)?.process().signal(Signal::CONT);
     wait_until_open(&pair.firewalls[1])?;
     Ok(Intruder {
@@ -125,12 +128,17 @@ fn wait_until_open(firewall: &Firewall) -> Result<()> {
     wait_until("the end of the commit", PATIENCE, || firewall.is_open(1))
 }
 
-/// Connects from client 10.0.0.`host` and [`PORT`].
-fn connect(client: &Namespace, host: u8, server: SocketAddr) -> Result<io::Result<TcpStream>> {
+/// Connects from client 10.0.0.`host` and [`PORT`], and tries so long.
+fn connect(
+    client: &Namespace,
+    host: u8,
+    server: SocketAddr,
+    trial: Duration,
+) -> Result<io::Result<TcpStream>> {
     let source = SocketAddr::from(([10, 0, 0, host], PORT));
     client.enter(|| {
         let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
-        set_socket_timeout(&socket, Timeout::Send, Some(TRIAL))?;
+        set_socket_timeout(&socket, Timeout::Send, Some(trial))?;
         rustix::net::bind(&socket, &source)?;
         rustix::net::connect(&socket, &server)?;
         let stream = TcpStream::from(socket);

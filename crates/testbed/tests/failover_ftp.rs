@@ -8,14 +8,12 @@ use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use testbed::{
-    Command, Error, FailoverPair, Folder, Implementation, Plan, Process, Result, wait_until,
+    Command, Error, FailoverPair, Folder, Implementation, PATIENCE, Plan, Process, Result,
+    wait_until,
 };
 
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The file's length; it has a data connection for some packets.
 const LENGTH: usize = 300_000;
 

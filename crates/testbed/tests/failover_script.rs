@@ -6,18 +6,15 @@
 //! daemon behind a cable.
 
 use std::fs;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use testbed::Implementation::{Ours, Stock};
 use testbed::{
-    Command, Conntrackd, Folder, Group, Implementation, IpVersion, Namespace, Output, Process,
-    Program, Progress, Result, SyncPair, wait_for, wait_until,
+    Command, Conntrackd, Folder, Group, Implementation, IpVersion, Namespace, Output, PATIENCE,
+    Process, Program, Progress, Result, SyncPair, wait_for, wait_until,
 };
 
 const SCRIPT: &str = include_str!("../../../examples/primary-backup.sh");
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest time that the script of a test waits for the client of a daemon that is stopped.
 const SHORT: (&str, &str) = ("_MAX=", "_MAX=1 # ");
 

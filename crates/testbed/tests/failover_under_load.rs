@@ -16,14 +16,14 @@ mod traffic;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testbed::Implementation::Ours;
 use testbed::{
-    Error, FailoverPair, Firewall, FlowLine, Mode, Plan, Progress, Result, Spray, Transport,
-    wait_for, wait_until,
+    Error, FailoverPair, Firewall, FlowLine, Mode, PATIENCE, Plan, Progress, Result, Spray,
+    Transport, wait_for, wait_until,
 };
-use traffic::{HELD, PATIENCE, Traffic};
+use traffic::{HELD, Traffic};
 
 /// New flows per turn of the load, and the pause after it.
 const LOAD: u32 = 40;
@@ -74,11 +74,12 @@ fn fail(firewalls: &mut [Firewall; 2], dying: usize, traffic: &mut Traffic) -> R
     let heir = 1 - dying;
     wait_until_known(&firewalls[dying], &firewalls[heir])?;
     let moment = firewalls[dying].cut_power()?;
+    let power_cut = moment..Instant::now();
     firewalls[heir].wait_until_primary()?;
     wait_until("the end of the commit", PATIENCE, || {
         firewalls[heir].is_open(1)
     })?;
-    let story = traffic.check(moment, Some(moment))?;
+    let story = traffic.check(moment, Some(power_cut))?;
     let [from, to] = [dying, heir].map(|which| firewalls[which].label().to_owned());
     println!("  {from} loses its power, {to} takes over: {story}");
     let flows = firewalls[heir].namespace.flow_count()?;

@@ -9,16 +9,13 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::Duration;
 
 use testbed::Implementation::{Ours, Stock};
 use testbed::{
-    Conntrackd, FlowLine, Group, Implementation, IpVersion, Namespace, Progress, Result, SyncPair,
-    difference, wait_for,
+    Conntrackd, FlowLine, Group, Implementation, IpVersion, Namespace, PATIENCE, Progress, Result,
+    SyncPair, difference, wait_for,
 };
 
-/// How long the two sides may take to become equal.
-const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Groups of flows in one load, and flows in a group.
 const GROUPS: u16 = 12;
 const GROUP_SIZE: u32 = 250;
@@ -92,7 +89,7 @@ fn check(sender: Implementation, receiver: Implementation, hardship: Hardship) -
     thread::scope(|scope| {
         let load = scope.spawn(|| load(&pair.a));
         let half = GROUP_SIZE as usize * usize::from(GROUPS) / 2;
-        wait_for("half of the load", CONVERGENCE_TIMEOUT, || {
+        wait_for("half of the load", PATIENCE, || {
             Ok(match pair.a.flow_count()? {
                 count if count >= half => Progress::Done(()),
                 count => Progress::Waiting(format!("{count} flows")),
@@ -168,7 +165,7 @@ fn load(node: &Namespace) -> Result<()> {
 /// hold the same flows.
 fn wait_until_equal(kernel: &Namespace, owner: &Conntrackd, peer: &Conntrackd) -> Result<()> {
     let what = format!("{:?} and {:?} to agree", owner.process(), peer.process());
-    wait_for(&what, CONVERGENCE_TIMEOUT, || {
+    wait_for(&what, PATIENCE, || {
         let count = kernel.flow_count()?;
         // Numbers first: a dump for each look would keep the daemons busy with nothing else.
         let (own, theirs) = (
@@ -195,7 +192,7 @@ fn commit(pair: &SyncPair, receiver: &Conntrackd) -> Result<()> {
         .cloned()
         .collect();
     receiver.client("-c")?;
-    wait_for("the commit", CONVERGENCE_TIMEOUT, || {
+    wait_for("the commit", PATIENCE, || {
         let table = kernel_table(&pair.b)?;
         if table == expected {
             return Ok(Progress::Done(()));

@@ -16,12 +16,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::example::{self, multi_primary, replaced};
+use super::power;
 use crate::{
-    Command, Conntrackd, Folder, Implementation, Keepalived, Namespace, Program, Progress, Result,
-    veth, wait_for,
+    Command, Conntrackd, Folder, Implementation, Keepalived, Namespace, PATIENCE, Program,
+    Progress, Result, veth, wait_for,
 };
 
 /// How many firewalls there are.
@@ -32,10 +33,8 @@ pub const SHARES: usize = 6;
 const CLIENTS: u8 = 32;
 /// The echo server's port.
 const PORT: u16 = 7;
-/// How long a share may take to move, the delay of a firewall that comes back included.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// `preempt_delay` of the example, and here: machines with little to do agree soon.
-const PREEMPT_DELAY: [&str; 2] = ["preempt_delay 30", "preempt_delay 5"];
+const PREEMPT_DELAY: [&str; 2] = ["preempt_delay 30", "preempt_delay 12"];
 /// The priorities of the shares on each firewall, as the example has them in its table.
 const PRIORITIES: [[u8; SHARES]; NODES] = [
     [150, 150, 50, 100, 100, 50],
@@ -217,7 +216,7 @@ impl ClusterNode {
         }
         self.namespace
             .run("ip maddress add 01:00:5e:00:01:01 dev inside")?;
-        self.links("down")
+        power::set_links(&self.namespace, "down")
     }
 
     /// Switches the firewall on: an empty kernel table, own addresses, rules, daemons.
@@ -246,7 +245,7 @@ impl ClusterNode {
                     .address(interface, &format!("{address}/24"))?;
             }
         }
-        self.links("up")?;
+        power::set_links(&self.namespace, "up")?;
         self.wait_for_carrier()?;
         if self.replicates {
             let own = format!("192.168.100.{number}");
@@ -281,22 +280,7 @@ impl ClusterNode {
 
     /// Cuts the power: links down, daemons gone without a word. Returns when that was.
     pub fn cut_power(&mut self) -> Result<Instant> {
-        if let Some(keepalived) = self.keepalived.take() {
-            keepalived.kill();
-        }
-        let moment = Instant::now();
-        self.links("down")?;
-        if let Some(conntrackd) = self.conntrackd.take() {
-            conntrackd.kill();
-        }
-        Ok(moment)
-    }
-
-    fn links(&self, state: &str) -> Result<()> {
-        // One process for all three: a power cut is sudden.
-        let batch = ["inside", "outside", "sync"].map(|i| format!("link set {i} {state}\n"));
-        let command = Command::from("ip -batch -").stdin(batch.concat());
-        self.namespace.run(command).map(drop)
+        power::cut(&self.namespace, &mut self.keepalived, &mut self.conntrackd)
     }
 
     /// As an operator's machine waits for its network before it starts its daemons.

@@ -15,18 +15,15 @@
 //! replaced.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use super::firewall::Firewall;
 use super::plan::{Plan, Replication, Roles};
 use crate::{
-    Conntrackd, Error, Implementation, Namespace, Progress, Result, Spray, veth, wait_for,
+    Conntrackd, Error, Implementation, Namespace, PATIENCE, Progress, Result, Spray, veth, wait_for,
 };
 
 /// The echo server's port.
 const PORT: u16 = 7;
-/// How long the firewalls may take to agree.
-const REPLICATION_TIMEOUT: Duration = Duration::from_secs(120);
 /// Synthetic flows that the primary's daemon may be behind its kernel.
 const BEHIND_MAX: u64 = 5_000;
 
@@ -155,7 +152,7 @@ impl FailoverPair {
             sent = spray.more(flows - sent)?;
             if sent % 10_000 == 0 {
                 let what = "the primary to read its kernel's events";
-                wait_for(what, REPLICATION_TIMEOUT, || {
+                wait_for(what, PATIENCE, || {
                     let known = primary.statistics()?.internal.active;
                     let behind = u64::from(sent).saturating_sub(known);
                     Ok(match behind < BEHIND_MAX {
@@ -173,7 +170,7 @@ impl FailoverPair {
     pub fn wait_until_replicated(&self, primary: usize, least: u64) -> Result<u64> {
         let (own, peer) = (self.daemon(primary)?, self.daemon(1 - primary)?);
         let what = "the backup to know all flows";
-        wait_for(what, REPLICATION_TIMEOUT, || {
+        wait_for(what, PATIENCE, || {
             let known = own.statistics()?.internal.active;
             let replicated = peer.statistics()?.external.active;
             Ok(match replicated == known && known >= least {

@@ -5,19 +5,16 @@
 //! after a boot, as on a machine.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::example::{self, active_active, active_backup, replaced};
 use super::plan::{Plan, Replication, Roles, Rules};
+use super::power;
 use crate::{
-    Command, Conntrackd, Error, Folder, Implementation, Keepalived, Mode, Namespace, Program,
-    Progress, Result, wait_for,
+    Command, Conntrackd, Error, Folder, Implementation, Keepalived, Mode, Namespace, PATIENCE,
+    Program, Progress, Result, wait_for,
 };
 
-/// How long a firewall may take to become primary, the delay of one that comes back included.
-const PROMOTION_TIMEOUT: Duration = Duration::from_secs(45);
-/// How long a daemon may take to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// `preempt_delay` of the example.
 const PREEMPT_DELAY: &str = "preempt_delay 30";
 /// The shared addresses of each group, inside and outside.
@@ -92,7 +89,7 @@ impl Firewall {
             self.namespace
                 .sysctl("net.netfilter.nf_conntrack_tcp_loose", 1)?;
         }
-        self.links("down")
+        power::set_links(&self.namespace, "down")
     }
 
     /// Switches the firewall on: an empty kernel table, own addresses, rules, daemons.
@@ -117,7 +114,7 @@ impl Firewall {
             self.namespace
                 .address(interface, &format!("{network}.{host}/24"))?;
         }
-        self.links("up")?;
+        power::set_links(&self.namespace, "up")?;
         // Beyond the server there is the rest of the world.
         self.namespace
             .run("ip route replace default via 192.0.2.10")?;
@@ -134,7 +131,7 @@ impl Firewall {
     /// installation of a package does. Everything else goes on, keepalived and traffic too.
     pub fn replace(&mut self, implementation: Implementation) -> Result<()> {
         if let Some(old) = self.conntrackd.take() {
-            old.process().terminate(STOP_TIMEOUT)?;
+            old.process().terminate(PATIENCE)?;
         }
         self.implementation = implementation;
         self.start_conntrackd()?;
@@ -154,7 +151,7 @@ impl Firewall {
     pub fn stop_keepalived(&mut self) -> Result<Instant> {
         let moment = Instant::now();
         if let Some(keepalived) = self.keepalived.take() {
-            keepalived.process().terminate(STOP_TIMEOUT)?;
+            keepalived.process().terminate(PATIENCE)?;
         }
         Ok(moment)
     }
@@ -180,16 +177,7 @@ impl Firewall {
 
     /// Cuts the power: links down, daemons gone without a word. Returns when that was.
     pub fn cut_power(&mut self) -> Result<Instant> {
-        // keepalived first: when one link goes down before the other, it says goodbye on that.
-        if let Some(keepalived) = self.keepalived.take() {
-            keepalived.kill();
-        }
-        let moment = Instant::now();
-        self.links("down")?;
-        if let Some(conntrackd) = self.conntrackd.take() {
-            conntrackd.kill();
-        }
-        Ok(moment)
+        power::cut(&self.namespace, &mut self.keepalived, &mut self.conntrackd)
     }
 
     /// Whether it holds the shared addresses of the first group.
@@ -221,7 +209,7 @@ impl Firewall {
     /// Waits until it holds the shared addresses of a group.
     pub fn wait_until_primary_of(&self, group: usize) -> Result<()> {
         let what = format!("{} to become primary of group {group}", self.label());
-        wait_for(&what, PROMOTION_TIMEOUT, || {
+        wait_for(&what, PATIENCE, || {
             Ok(match self.is_primary_of(group)? {
                 true => Progress::Done(()),
                 false => Progress::Waiting("not primary".into()),
@@ -237,7 +225,7 @@ impl Firewall {
         // Once for each side, before it is passed on to the whole group.
         keepalived
             .process()
-            .wait_for_line("Entering BACKUP STATE", PROMOTION_TIMEOUT)
+            .wait_for_line("Entering BACKUP STATE", PATIENCE)
     }
 
     /// Leaves it behind as it is.
@@ -254,20 +242,13 @@ impl Firewall {
         namespace.keep();
     }
 
-    fn links(&self, state: &str) -> Result<()> {
-        // One process for all three: a power cut is sudden.
-        let batch = ["inside", "outside", "sync"].map(|i| format!("link set {i} {state}\n"));
-        let command = Command::from("ip -batch -").stdin(batch.concat());
-        self.namespace.run(command).map(drop)
-    }
-
     fn keepalived_conf(&self) -> Result<String> {
         let config = match self.plan.roles {
             Roles::ActiveBackup => self.prefer(active_backup::KEEPALIVED, "priority 100")?,
             Roles::ActiveActive => {
                 // Machines with little to do agree soon, except in ALARM mode: RefreshTime.
                 let here = match self.plan.mode {
-                    Mode::Ftfw | Mode::Notrack => "preempt_delay 5",
+                    Mode::Ftfw | Mode::Notrack => "preempt_delay 12",
                     Mode::Alarm => "preempt_delay 20",
                 };
                 let config = replaced(active_active::KEEPALIVED, &[(PREEMPT_DELAY, here)])?;

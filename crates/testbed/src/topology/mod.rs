@@ -5,6 +5,7 @@ mod example;
 mod failover_pair;
 mod firewall;
 mod plan;
+mod power;
 mod sync_pair;
 
 pub use cluster::{Cluster, ClusterNode};

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::echo::allow_many_files;
-use crate::{Error, Namespace, Result};
+use crate::{Error, Namespace, PATIENCE, Result};
 
 /// Running downloads; they end when dropped.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Shared {
 
 impl Download {
     fn open(listener: &TcpListener) -> io::Result<Self> {
-        let client = TcpStream::connect_timeout(&listener.local_addr()?, Duration::from_secs(5))?;
+        let client = TcpStream::connect_timeout(&listener.local_addr()?, PATIENCE)?;
         let (server, _) = listener.accept()?;
         for stream in [&client, &server] {
             stream.set_nonblocking(true)?;

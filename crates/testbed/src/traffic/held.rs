@@ -12,7 +12,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketType};
 
 use super::echo::allow_many_files;
-use crate::{Error, Namespace, Result, interrupted};
+use crate::{Error, Namespace, PATIENCE, Result, interrupted};
 
 /// Between two looks at the clock and at Ctrl-C.
 const SLICE: Timespec = Timespec {
@@ -20,8 +20,8 @@ const SLICE: Timespec = Timespec {
     tv_nsec: 20_000_000,
 };
 
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a dead connection is listened to.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Open connections to an echo server.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Survivors {
 impl HeldConnections {
     /// Opens `count` connections to `server`, from inside the namespace.
     pub fn open(namespace: &Namespace, server: SocketAddr, count: usize) -> Result<Self> {
-        let connect = |_| TcpStream::connect_timeout(&server, CONNECT_TIMEOUT);
+        let connect = |_| TcpStream::connect_timeout(&server, PATIENCE);
         Self::open_with(namespace, server, count, connect)
     }
 
@@ -112,24 +112,47 @@ impl HeldConnections {
 
     /// Sends data on every connection and waits until each has sent it back, or the time is over.
     pub fn check(&mut self, timeout: Duration) -> Result<Survivors> {
+        self.ask();
+        self.listen_while(timeout, |held| held.count(Fate::Waiting) > 0)
+    }
+
+    /// The same for connections of which only so many live: waits for their answers, and then a
+    /// moment for those that must not come.
+    pub fn check_for(&mut self, alive: usize, timeout: Duration) -> Result<Survivors> {
+        self.ask();
+        self.listen_while(timeout, |held| held.count(Fate::Alive) < alive)?;
+        self.listen_while(MOMENT, |held| held.count(Fate::Waiting) > 0)
+    }
+
+    fn ask(&mut self) {
         self.checks += 1;
         for (number, held) in self.held.iter_mut().enumerate() {
             held.ask(format!("check {} of connection {number}\n", self.checks));
         }
+    }
+
+    fn listen_while(
+        &mut self,
+        timeout: Duration,
+        condition: impl Fn(&Self) -> bool,
+    ) -> Result<Survivors> {
         let start = Instant::now();
-        while self.held.iter().any(|held| held.fate == Fate::Waiting) && start.elapsed() < timeout {
+        while condition(self) && start.elapsed() < timeout {
             if interrupted() {
                 return Err(Error::Interrupted);
             }
             self.listen();
         }
-        let count = |fate| self.held.iter().filter(|held| held.fate == fate).count();
-        let (alive, broken) = (count(Fate::Alive), count(Fate::Dead));
+        let (alive, broken) = (self.count(Fate::Alive), self.count(Fate::Dead));
         Ok(Survivors {
             total: self.held.len(),
             alive,
             broken,
         })
+    }
+
+    fn count(&self, fate: Fate) -> usize {
+        self.held.iter().filter(|held| held.fate == fate).count()
     }
 
     /// Reads what has arrived.
@@ -179,7 +202,7 @@ impl Held {
 /// Connects from an address of one's own; the library cannot.
 fn connect_from(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
     rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
     rustix::net::connect(&socket, &server)?;
     set_socket_timeout(&socket, Timeout::Send, None)?;

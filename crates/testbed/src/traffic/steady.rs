@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::{Error, Namespace, Result};
+use crate::{Error, Namespace, PATIENCE, Result};
 
 /// Times of echoes that are remembered: at 100 per second more than ten minutes.
 const ECHOES_MAX: usize = 100_000;
 /// How long the talker may take to notice that it shall stop, and UDP's patience.
-const PATIENCE: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// A talking client; it ends when dropped.
 #[derive(Debug)]
@@ -53,11 +53,11 @@ impl SteadyTalker {
     /// Talks over a TCP connection.
     pub fn tcp(namespace: &Namespace, server: SocketAddr, pause: Duration) -> Result<Self> {
         let failed = || Error::io(format!("connecting to {server}"));
-        let connect = || TcpStream::connect_timeout(&server, Duration::from_secs(5));
+        let connect = || TcpStream::connect_timeout(&server, PATIENCE);
         let mut stream = namespace.enter(connect)?.map_err(failed())?;
         stream
             .set_nodelay(true)
-            .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
+            .and_then(|()| stream.set_read_timeout(Some(MOMENT)))
             .map_err(failed())?;
         Ok(Self::start(pause, move |number, record| {
             tcp_round(&mut stream, number, record)
@@ -74,7 +74,7 @@ impl SteadyTalker {
         };
         let connect = || UdpSocket::bind(any).and_then(|s| s.connect(server).map(|()| s));
         let socket = namespace.enter(connect)?.map_err(failed())?;
-        socket.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
+        socket.set_read_timeout(Some(MOMENT)).map_err(failed())?;
         Ok(Self::start(pause, move |number, _| {
             udp_round(&socket, number)
         }))

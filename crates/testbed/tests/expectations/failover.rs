@@ -4,10 +4,10 @@
 use std::net::SocketAddr;
 
 use testbed::Implementation::{self, Ours, Stock};
-use testbed::Result;
+use testbed::{PATIENCE, Result};
 
 use crate::ftp::{self, Opens, Session};
-use crate::network::Network;
+use crate::network::{IN_VAIN, Network};
 
 #[test]
 fn a_passive_session_gets_its_file_through_the_other_firewall() -> Result<()> {
@@ -42,8 +42,9 @@ fn check(
     let mut session = Session::open(&network.client, service(&network, 21), opens)?;
     network.b.wait_for_listed("-e expect", 1)?;
     network.b.wait_for_listed("-e", 1)?;
+    network.wait_until_told()?;
     network.fail_over()?;
-    assert!(session.fetch()?, "the file is damaged: {daemons:?}");
+    assert!(session.fetch(PATIENCE)?, "the file is damaged: {daemons:?}");
     Ok(())
 }
 
@@ -56,7 +57,7 @@ fn without_expectations_there_is_no_data_connection() -> Result<()> {
         let mut session = Session::open(&network.client, network.service(21), opens)?;
         network.b.wait_for_listed("-e", 1)?;
         network.fail_over()?;
-        assert!(session.fetch().is_err(), "{opens:?}");
+        assert!(session.fetch(IN_VAIN).is_err(), "{opens:?}");
     }
     Ok(())
 }

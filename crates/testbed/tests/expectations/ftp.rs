@@ -6,10 +6,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
-use testbed::{Error, Namespace, Result};
+use testbed::{Error, Namespace, PATIENCE, Result};
 
-use crate::network::{DATA_PATIENCE, PATIENCE, client_beside, unexpected};
+use crate::network::{client_beside, unexpected};
 
 /// Who opens the data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Logs in and announces the data connection.
     pub fn open(client: &'a Namespace, server: SocketAddr, opens: Opens) -> Result<Self> {
-        let control = connect(client, server)?;
+        let control = connect(client, server, PATIENCE)?;
         let mut session = Self {
             client,
             control: BufReader::new(control),
@@ -149,13 +150,16 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// Fetches the file; whether all of it came.
-    pub fn fetch(&mut self) -> Result<bool> {
+    /// Fetches the file, with so much patience for each answer and for the data connection; whether
+    /// all of it came.
+    pub fn fetch(&mut self, patience: Duration) -> Result<bool> {
+        let limited = self.control.get_ref().set_read_timeout(Some(patience));
+        limited.map_err(Error::io("a time limit"))?;
         self.say("RETR file")?;
         self.hear("150")?;
         let mut data = match &self.data {
-            Data::Asked(address) => connect(self.client, *address)?,
-            Data::Offered(listener) => accept(listener)?,
+            Data::Asked(address) => connect(self.client, *address, patience)?,
+            Data::Offered(listener) => accept(listener, patience)?,
             Data::Nowhere => return Ok(false),
         };
         let mut received = Vec::new();
@@ -185,21 +189,21 @@ impl<'a> Session<'a> {
     }
 }
 
-fn connect(client: &Namespace, address: SocketAddr) -> Result<TcpStream> {
+fn connect(client: &Namespace, address: SocketAddr, patience: Duration) -> Result<TcpStream> {
     client
         .enter(|| {
-            let stream = TcpStream::connect_timeout(&address, DATA_PATIENCE)?;
+            let stream = TcpStream::connect_timeout(&address, patience)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             Ok(stream)
         })?
         .map_err(Error::io(format!("connecting to {address}")))
 }
 
-fn accept(listener: &TcpListener) -> Result<TcpStream> {
+fn accept(listener: &TcpListener, patience: Duration) -> Result<TcpStream> {
     let failed = || Error::io("waiting for data");
     listener.set_nonblocking(true).map_err(failed())?;
     let mut accepted = None;
-    testbed::wait_until("the data connection", DATA_PATIENCE, || {
+    testbed::wait_until("the data connection", patience, || {
         accepted = listener.accept().ok();
         accepted.is_some()
     })?;

@@ -1,7 +1,7 @@
 //! Expectations in every mode, without the one or the other cache, and when events are not followed.
 
 use testbed::Implementation::{self, Ours, Stock};
-use testbed::{IpVersion, Mode, Result, Setup, Transport};
+use testbed::{IpVersion, Mode, PATIENCE, Progress, Result, Setup, Transport, wait_for};
 
 use crate::ftp::{self, Opens, Session};
 use crate::network::Network;
@@ -100,11 +100,14 @@ fn without_an_internal_cache() -> Result<()> {
     ftp::serve(&network.server)?;
     let _session = Session::open(&network.client, network.service(21), Opens::Server)?;
     assert_eq!(network.a.kernel_expectations()?.len(), 1);
-    let runtime = network.a.daemon.client("-s runtime")?.stdout;
-    assert!(
-        !runtime.contains("events filtered:\t                   0"),
-        "{runtime}"
-    );
+    wait_for("events to be filtered", PATIENCE, || {
+        let runtime = network.a.daemon.client("-s runtime")?.stdout;
+        let none = runtime.contains("events filtered:\t                   0");
+        Ok(match none {
+            false => Progress::Done(()),
+            true => Progress::Waiting(runtime),
+        })
+    })?;
     assert!(network.b.listed("-e expect")?.is_empty());
     Ok(())
 }

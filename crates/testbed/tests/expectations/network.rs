@@ -15,14 +15,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use testbed::{
-    Command, Conntrackd, Error, Implementation, IpVersion, Mode, Namespace, Program, Progress,
-    Result, Setup, SyncPair, Transport, veth, wait_for,
+    Command, Conntrackd, Error, Group, Implementation, IpVersion, Mode, Namespace, PATIENCE,
+    Program, Progress, Result, Setup, SyncPair, Transport, veth, wait_for,
 };
 
-/// How long anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a data connection may take: where nobody lets it pass, this is waited for in vain.
-pub const DATA_PATIENCE: Duration = Duration::from_secs(8);
+/// How long something is tried that nobody lets pass.
+pub const IN_VAIN: Duration = Duration::from_secs(8);
 
 /// The server as the client reaches it.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -142,6 +140,27 @@ impl Network {
         };
         network.a.take_addresses()?;
         Ok(network)
+    }
+
+    /// Waits until the second firewall knows all that the first one's kernel has told of: a flow
+    /// that is sent has passed whatever was sent before it.
+    pub fn wait_until_told(&self) -> Result<()> {
+        let last = Group {
+            number: 99,
+            size: 1,
+        };
+        last.create(&self.a.namespace)?;
+        wait_for(
+            "the second firewall to know the last flow",
+            PATIENCE,
+            || {
+                let listing = self.b.daemon.client("-e")?.stdout;
+                Ok(match listing.contains("src=10.0.99.1 ") {
+                    true => Progress::Done(()),
+                    false => Progress::Waiting(listing),
+                })
+            },
+        )
     }
 
     /// The first firewall dies, the second one takes over.

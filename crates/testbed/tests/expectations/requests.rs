@@ -1,10 +1,10 @@
 //! What clients ask for about expectations: flush, resync, commit, listings, statistics.
 
 use testbed::Implementation::Ours;
-use testbed::{IpVersion, Mode, Result, Setup, Transport, wait_until};
+use testbed::{IpVersion, Mode, PATIENCE, Result, Setup, Transport, wait_until};
 
 use crate::ftp::{self, Opens, Session};
-use crate::network::{Network, PATIENCE};
+use crate::network::Network;
 
 /// A network with one session, which has announced a connection.
 fn with_session(check: impl FnOnce(&Network) -> Result<()>) -> Result<()> {

@@ -15,15 +15,12 @@
 use std::time::Duration;
 
 use testbed::{
-    Conntrackd, Error, Implementation, Mode, Progress, Result, Setup, SyncPair, difference,
-    wait_for, wait_until,
+    Conntrackd, Error, Implementation, Mode, PATIENCE, Progress, Result, Setup, SyncPair,
+    difference, wait_for, wait_until,
 };
 
 use super::flows::{self, KernelTable};
 
-/// How long a step may take: TCP connects after three seconds at the latest, ALARM refreshes
-/// after two.
-pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at the caches.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 

@@ -25,10 +25,10 @@ use std::time::Instant;
 
 use testbed::Implementation::{Ours, Stock};
 use testbed::{
-    Error, FailoverPair, Implementation, Mode, Plan, Progress, Result, Transport, wait_for,
-    wait_until,
+    Error, FailoverPair, Implementation, Mode, PATIENCE, Plan, Progress, Result, Transport,
+    wait_for, wait_until,
 };
-use traffic::{HELD, PATIENCE, Traffic, VISITORS};
+use traffic::{HELD, Traffic, VISITORS};
 
 /// keepalived counts tenths of seconds: one pair of firewalls at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -1,17 +1,17 @@
 //! Traffic of all kinds through a pair of firewalls, and the question whether any of it is lost.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use testbed::{
-    EchoServer, FailoverPair, HeldConnections, Result, SteadyTalker, Visit, Visitors, wait_until,
+    EchoServer, FailoverPair, HeldConnections, PATIENCE, Result, SteadyTalker, Visit, Visitors,
+    wait_until,
 };
 
 /// Connections that are held.
 pub const HELD: usize = 200;
 /// Visitors at a time.
 pub const VISITORS: usize = 8;
-/// How long anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(90);
 /// So young is a connection that need not have reached the backup before a power cut.
 const TOO_YOUNG: Duration = Duration::from_millis(50);
 
@@ -38,9 +38,9 @@ impl Traffic {
     }
 
     /// Asks every connection, after what happened at this moment; tells what was found. Visitors
-    /// who connected just before a power cut may be lost: what the primary knew of them had not
-    /// left it.
-    pub fn check(&mut self, since: Instant, power_cut: Option<Instant>) -> Result<String> {
+    /// who connected just before a power cut, or while the links went down one after the other, may
+    /// be lost: what the primary knew of them had not left it.
+    pub fn check(&mut self, since: Instant, power_cut: Option<Range<Instant>>) -> Result<String> {
         let now = Instant::now();
         for (what, talker) in [("TCP", &self.steady), ("UDP", &self.datagrams)] {
             wait_until(&format!("{what}'s next echo"), PATIENCE, || {
@@ -55,8 +55,10 @@ impl Traffic {
             self.visitors.done_since(now) >= 2 * VISITORS
         })?;
         let lost = self.visitors.lost();
-        let is_excused = |visit: &&Visit| match (power_cut, visit.connected) {
-            (Some(cut), Some(connected)) => (connected..connected + TOO_YOUNG).contains(&cut),
+        let is_excused = |visit: &&Visit| match (&power_cut, visit.connected) {
+            (Some(cut), Some(connected)) => {
+                connected + TOO_YOUNG > cut.start && connected < cut.end + TOO_YOUNG
+            }
             _ => false,
         };
         let excused = lost.iter().filter(is_excused).count();
