@@ -28,6 +28,7 @@ pub mod report;
 pub mod sabotage;
 pub mod scenario;
 pub mod schedule;
+pub mod stock;
 mod text;
 pub mod trace;
 pub mod workload;

@@ -61,7 +61,7 @@ impl LinkFaults {
     }
 
     /// When the copies of a datagram arrive, counted from now: none, one or two.
-    fn arrivals(&self, random: &mut Random) -> Vec<Duration> {
+    pub(crate) fn arrivals(&self, random: &mut Random) -> Vec<Duration> {
         if random.chance(self.loss) {
             return Vec::new();
         }

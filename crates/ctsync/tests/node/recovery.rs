@@ -2,7 +2,7 @@
 
 use crate::basics::{at, config, deliver, event, flow, started};
 use crate::common::{range, said, settle, spoken, told};
-use ctsync::wire::{Control, Flags};
+use ctsync::wire::{Control, Flags, Kind, split};
 use ctsync::{ChannelId, Counter, Input, ModeConfig, Node, Notice};
 use flow::EventKind;
 
@@ -65,6 +65,98 @@ fn what_stays_unacknowledged_behind_acknowledged_messages_is_sent_again() {
     );
     assert_eq!(hear(&mut node, 3100).1, 0);
     assert_eq!(hear(&mut node, 3300).1, 2);
+}
+
+/// Stock acknowledges what it has lost between two messages that say HELLO.
+#[test]
+fn what_was_said_with_a_hello_is_said_again_when_the_peer_has_answered() {
+    let mut node = started(config(), at(0));
+    for number in 0..3 {
+        node.handle(at(10), event(EventKind::New, flow(number)));
+        assert_eq!(spoken(&settle(&mut node, at(10)).datagrams).1, 1);
+    }
+    node.handle(at(20), event(EventKind::Destroy, flow(1)));
+    assert_eq!(hear(&mut node, 20).1, 1);
+    // It has the first and the last one, and says that it has all.
+    let answer = said(Control::Ack(range(1000, 1003)), Flags::HELLO_BACK, 100);
+    deliver(&mut node, at(30), &answer);
+    let datagrams = settle(&mut node, at(30)).datagrams;
+    let again: Vec<_> = datagrams
+        .iter()
+        .flat_map(|it| split(it))
+        .flatten()
+        .collect();
+    let kinds: Vec<_> = again.iter().map(|it| it.header.kind).collect();
+    let (new, end) = (Kind::Flow(EventKind::New), Kind::Flow(EventKind::Destroy));
+    assert_eq!(kinds, [new, new, end]);
+    assert!(again.iter().all(|it| it.header.flags == Flags::NONE));
+    // Answered once more, it has nothing to repeat.
+    deliver(
+        &mut node,
+        at(40),
+        &said(Control::Alive, Flags::HELLO_BACK, 101),
+    );
+    assert_eq!(hear(&mut node, 40).1, 0);
+}
+
+/// Stock sends an acknowledgement again with the flags that it had when it was new.
+#[test]
+fn an_old_hello_on_a_repeated_control_message_is_no_new_life() {
+    let mut node = greeted(1000);
+    node.handle(at(1100), event(EventKind::New, flow(1)));
+    assert_eq!(hear(&mut node, 1100).1, 1);
+    let repeated = |seq| said(Control::Nack(range(5, 6)), Flags::HELLO, seq);
+    let mut notices = Vec::new();
+    // In its turn, behind a gap, and late.
+    for (now, seq) in [
+        (5000, 102),
+        (5010, 105),
+        (5020, 104),
+        (8000, 106),
+        (8010, 103),
+    ] {
+        deliver(&mut node, at(now), &repeated(seq));
+        node.handle(at(now), Input::Timeout);
+        let outcome = settle(&mut node, at(now));
+        assert_eq!(spoken(&outcome.datagrams).1, 0, "{seq}");
+        notices.extend(outcome.notices);
+    }
+    let new_life = [Notice::PeerRestarted, Notice::PeerSequenceRecovered];
+    assert!(
+        !notices.iter().any(|it| new_life.contains(it)),
+        "{notices:?}"
+    );
+    // A daemon that has started says so on other messages, too.
+    deliver(
+        &mut node,
+        at(8100),
+        &said(Control::Alive, Flags::HELLO, 107),
+    );
+    let outcome = settle(&mut node, at(8100));
+    assert!(outcome.notices.contains(&Notice::PeerRestarted));
+    assert_eq!(spoken(&outcome.datagrams).1, 1);
+}
+
+/// It may have begun with numbers that its former life had, and take their acknowledgement for its own.
+#[test]
+fn what_a_former_life_has_said_is_not_acknowledged_to_the_next() {
+    let mut node = greeted(1000);
+    for seq in 102..110 {
+        let data = told(EventKind::New, Flags::NONE, seq, &flow(seq));
+        deliver(&mut node, at(1500), &data);
+    }
+    // The next life has begun with 105, and only 115 arrives.
+    deliver(
+        &mut node,
+        at(1600),
+        &said(Control::Alive, Flags::HELLO, 115),
+    );
+    let (controls, _) = hear(&mut node, 3700);
+    let acknowledged: Vec<_> = controls
+        .into_iter()
+        .filter(|it| matches!(it, Control::Ack(_)))
+        .collect();
+    assert_eq!(acknowledged, [Control::Ack(range(115, 115))]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::seq::Seq;
 use crate::stats::{Counter, Stats};
 use crate::time::Instant;
 use crate::wire::{Control, DropReason, Flags, Kind, Message};
-use receiver::{Admission, Receiver, Taken};
+use receiver::{Admission, Hello, Receiver, Taken};
 use sender::Sender;
 
 /// Longest time for which a node that never falls silent holds an acknowledgement back.
@@ -58,9 +58,9 @@ impl Ftfw {
         message: &Message<'_>,
     ) -> Result<Verdict, DropReason> {
         let header = message.header;
-        let hello = header.flags.contains(Flags::HELLO);
+        let hello = Hello::of(message);
         if header.flags.contains(Flags::HELLO_BACK) {
-            scene.signals.greeted = self.sender.on_hello_back();
+            scene.signals.greeted = self.sender.on_hello_back(scene.ours);
         }
         let window = self.ack_window;
         let receiver = self
@@ -74,7 +74,7 @@ impl Ftfw {
             Admission::Taken(taken) => taken,
         };
         // The greeting counts even on a message that turns out to be malformed.
-        if hello {
+        if hello != Hello::No {
             self.sender.on_hello();
         }
         let control = digest(message)?;
@@ -86,7 +86,7 @@ impl Ftfw {
         &mut self,
         scene: &mut Scene<'_>,
         source: Source,
-        (seq, hello): (Seq, bool),
+        (seq, hello): (Seq, Hello),
         taken: &Taken,
     ) {
         if taken.greets || taken.went_back {
@@ -147,6 +147,22 @@ impl Ftfw {
     /// When something has to be acknowledged even if we never fall silent.
     pub(crate) fn ack_at(&self) -> Option<Instant> {
         self.receivers.iter().filter_map(Receiver::ack_at).min()
+    }
+}
+
+impl Hello {
+    fn of(message: &Message<'_>) -> Self {
+        let flags = message.header.flags;
+        let kept = [Flags::ACK, Flags::NACK, Flags::RESYNC];
+        if !flags.contains(Flags::HELLO) {
+            Self::No
+        } else if message.header.kind == Kind::Control
+            && kept.into_iter().any(|kept| flags.contains(kept))
+        {
+            Self::MayBeOld
+        } else {
+            Self::Yes
+        }
     }
 }
 

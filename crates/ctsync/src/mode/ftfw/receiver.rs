@@ -19,6 +19,18 @@ const RUN_LEN_MIN: u32 = 3;
 /// How many messages of a former life may have been under way that we did not see.
 const UNSEEN_MAX: u32 = 1024;
 
+/// Whether a message says HELLO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hello {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// It does, and is of a kind that stock sends again with the flags that it had at first, long after
+    /// the greeting is over.
+    MayBeOld,
+}
+
 /// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
@@ -139,20 +151,20 @@ impl Receiver {
     }
 
     /// Judges a message by its number. Changes nothing but the run of messages behind.
-    pub(crate) fn admit(&mut self, now: Instant, seq: Seq, hello: bool) -> Admission {
+    pub(crate) fn admit(&mut self, now: Instant, seq: Seq, hello: Hello) -> Admission {
         let Some(last) = self.last else {
             return Admission::Taken(Taken {
                 first: true,
                 missing: None,
-                greets: hello,
+                greets: hello != Hello::No,
                 went_back: false,
             });
         };
         let admission = if seq.is_after(last) {
             self.admit_ahead(now, last, seq, hello)
         } else {
-            self.note_behind(seq, hello);
-            self.admit_behind(now, seq, hello)
+            self.note_behind(seq, hello != Hello::No);
+            self.admit_behind(now, last, seq, hello)
         };
         if let Admission::Taken(_) = admission {
             self.run = None;
@@ -160,12 +172,12 @@ impl Receiver {
         admission
     }
 
-    fn admit_ahead(&self, now: Instant, last: Seq, seq: Seq, hello: bool) -> Admission {
+    fn admit_ahead(&self, now: Instant, last: Seq, seq: Seq, hello: Hello) -> Admission {
         let stray = |former: Former| former.may_have_sent(now, seq);
-        if !hello && seq != last.next() && self.former.is_some_and(stray) {
+        if hello == Hello::No && seq != last.next() && self.former.is_some_and(stray) {
             return Admission::Before;
         }
-        if let Some(run) = self.run.filter(|run| hello && run.hello) {
+        if let Some(run) = self.run.filter(|run| hello == Hello::Yes && run.hello) {
             // A new life whose numbers began behind those of the former one and now pass them.
             return Admission::Taken(Taken {
                 first: false,
@@ -177,15 +189,21 @@ impl Receiver {
         Admission::Taken(Taken {
             first: false,
             missing: range(last.next(), seq.previous()),
-            greets: hello && !self.greeting,
+            greets: hello == Hello::Yes && !self.greeting,
             went_back: false,
         })
     }
 
-    fn admit_behind(&self, now: Instant, seq: Seq, hello: bool) -> Admission {
-        let restarted = hello && now.since(self.greeted_at) >= DATAGRAM_LIFE_MAX;
+    fn admit_behind(&self, now: Instant, last: Seq, seq: Seq, hello: Hello) -> Admission {
+        let quiet = now.since(self.taken_at) >= DATAGRAM_LIFE_MAX;
+        let says_so = match hello {
+            Hello::No => false,
+            Hello::Yes => true,
+            Hello::MayBeOld => quiet || last.is_after(seq.plus(UNSEEN_MAX)),
+        };
+        let restarted = says_so && now.since(self.greeted_at) >= DATAGRAM_LIFE_MAX;
         let run_len = self.run.map_or(0, |run| run.len);
-        let jumped = run_len >= RUN_LEN_MIN && now.since(self.taken_at) >= DATAGRAM_LIFE_MAX;
+        let jumped = run_len >= RUN_LEN_MIN && quiet;
         if !restarted && !jumped {
             return Admission::Before;
         }
@@ -193,7 +211,7 @@ impl Receiver {
             first: false,
             // What was dropped while this was not certain has to come again.
             missing: self.run.and_then(|run| range(run.first, seq.previous())),
-            greets: hello,
+            greets: hello != Hello::No,
             went_back: true,
         })
     }
@@ -223,10 +241,14 @@ impl Receiver {
     }
 
     /// Takes a message that was admitted.
-    pub(crate) fn take(&mut self, now: Instant, seq: Seq, hello: bool, taken: &Taken) -> Replies {
-        if taken.went_back {
+    pub(crate) fn take(&mut self, now: Instant, seq: Seq, hello: Hello, taken: &Taken) -> Replies {
+        if taken.went_back || taken.greets && taken.missing.is_some() {
+            // A new life may have begun with numbers that the former one had: it would take their
+            // acknowledgement for that of messages which got lost.
             self.open = None;
             self.window = self.window_len;
+        }
+        if taken.went_back {
             self.former = self.last.map(|last| Former { last, ended: now });
         }
         let mut replies = Replies::default();
@@ -235,9 +257,9 @@ impl Receiver {
             replies.nack = taken.missing;
             self.window = self.window_len;
         }
+        self.note_greeting(now, hello, taken);
         self.last = Some(seq);
         self.taken_at = now;
-        self.note_greeting(now, hello);
         self.open.get_or_insert(Open {
             from: seq,
             since: now,
@@ -251,11 +273,15 @@ impl Receiver {
     }
 
     /// A greeting ends with the first message that does not say HELLO.
-    fn note_greeting(&mut self, now: Instant, hello: bool) {
-        if hello || self.greeting {
+    fn note_greeting(&mut self, now: Instant, hello: Hello, taken: &Taken) {
+        if hello != Hello::No || self.greeting {
             self.greeted_at = now;
         }
-        self.greeting = hello;
+        self.greeting = match hello {
+            Hello::No => false,
+            Hello::Yes => true,
+            Hello::MayBeOld => self.greeting || taken.greets,
+        };
     }
 
     /// Closes the range to be acknowledged. The window is left as it is, as stock does.

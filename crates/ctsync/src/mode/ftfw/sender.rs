@@ -131,10 +131,24 @@ impl Sender {
     }
 
     /// The peer has answered our HELLO; `true` the first time.
-    pub(crate) fn on_hello_back(&mut self) -> bool {
+    ///
+    /// Stock takes whatever says HELLO without a look at its number: what gets lost between two such
+    /// messages it does not ask for, and acknowledges with them. So what was sent until now is sent
+    /// again, under numbers that are watched; our answers are not, since stock has forgotten with
+    /// each HELLO what they were about.
+    pub(crate) fn on_hello_back(&mut self, ours: &mut Ours) -> bool {
         let first = self.greeting == Greeting::Saying;
         if first {
             self.greeting = Greeting::Done;
+            let answers =
+                |item: &Item| matches!(item, Item::Control(Control::Ack(_) | Control::Nack(_)));
+            let sent = self.resend.iter().filter(|(_, item)| !answers(item));
+            let numbers: Vec<Seq> = sent.map(|(seq, _)| seq).collect();
+            for seq in numbers {
+                if let Some(item) = self.resend.take(seq) {
+                    self.requeue(ours, item);
+                }
+            }
         }
         first
     }
