@@ -95,6 +95,8 @@ pub struct Log {
     terminal: Option<Terminal>,
     /// The terminal gets warnings and errors only.
     hushed: bool,
+    /// Lines for which the terminal had no room, since it last took one.
+    unshown: u64,
     file: Option<(PathBuf, File)>,
     syslog: Option<Syslog>,
     kinds: BTreeMap<&'static str, Kind>,
@@ -116,6 +118,7 @@ impl Log {
         Self {
             terminal: Some(terminal),
             hushed: false,
+            unshown: 0,
             file: None,
             syslog: None,
             kinds: BTreeMap::new(),
@@ -147,6 +150,12 @@ impl Log {
             Ok(opened) => *file = opened,
             Err(error) => self.write(Level::Error, &error),
         }
+    }
+
+    /// Writes to this terminal from now on. Lines that it has no room for are counted, and the
+    /// number is shown before the next one that it takes.
+    pub fn show_on(&mut self, terminal: Terminal) {
+        self.terminal = Some(terminal);
     }
 
     /// Keeps all but warnings and errors from the terminal, which the daemon is about to leave.
@@ -255,12 +264,25 @@ impl Log {
                 Level::Info | Level::Notice => &mut terminal.out,
                 Level::Warning | Level::Error => &mut terminal.err,
             };
-            let _ = stream.write_all(line).and_then(|()| stream.flush());
+            let shown = match self.unshown {
+                0 => stream.write_all(line),
+                count => stream.write_all(&[missed(count).as_bytes(), line].concat()),
+            };
+            match shown.and_then(|()| stream.flush()) {
+                Ok(()) => self.unshown = 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.unshown += 1,
+                // It is gone.
+                Err(_) => {}
+            }
         }
         if let Some((_, file)) = &mut self.file {
             let _ = file.write_all(line);
         }
     }
+}
+
+fn missed(count: u64) -> String {
+    format!("({count} lines had no room here)\n")
 }
 
 /// Opens a log file, or makes it.
@@ -389,6 +411,45 @@ mod tests {
             error.to_string(),
             "can't open logfile `/nonexistent/x'.Reason: No such file or directory"
         );
+    }
+
+    /// A terminal that takes only what it has room for.
+    struct Narrow(Buffer, Rc<RefCell<bool>>);
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            match *self.1.borrow() {
+                true => self.0.write(bytes),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_stopped_terminal_missed_is_counted() {
+        let (mut log, _, _) = log();
+        let (out, has_room) = (Buffer::default(), Rc::new(RefCell::new(true)));
+        log.show_on(Terminal {
+            out: Box::new(Narrow(out.clone(), Rc::clone(&has_room))),
+            err: Box::new(Buffer::default()),
+        });
+        log.write(Level::Notice, "one");
+        *has_room.borrow_mut() = false;
+        log.write(Level::Notice, "two");
+        log.write(Level::Notice, "three");
+        *has_room.borrow_mut() = true;
+        log.write(Level::Notice, "four");
+        log.write(Level::Notice, "five");
+        let text = out.text();
+        let lines: Vec<&str> = text
+            .lines()
+            .map(|it| it.rsplit("] ").next().unwrap())
+            .collect();
+        assert_eq!(lines, ["one", "(2 lines had no room here)", "four", "five"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use conntrackd::cli::{self, Start};
 use conntrackd::daemon::{self, Stay};
 use conntrackd::log::{Log, Terminal};
+use linux::file::WhenReady;
 
 fn main() -> ExitCode {
     let mut log = Log::new(Terminal {
@@ -18,6 +19,11 @@ fn main() -> ExitCode {
     match cli::start(&program, words, &mut log, &mut io::stdout()) {
         Start::Exit(status) => ExitCode::from(status),
         Start::Daemon { config, background } => {
+            // Replication is not to wait for whoever reads the log.
+            log.show_on(Terminal {
+                out: Box::new(WhenReady(io::stdout())),
+                err: Box::new(WhenReady(io::stderr())),
+            });
             let stay = if background {
                 Stay::Background
             } else {

@@ -51,9 +51,13 @@ impl Notifier {
         })
     }
 
-    /// Initialisation is finished (`READY=1`); `pid` is the process to watch from now on.
+    /// Initialisation is finished (`READY=1`); `pid` is the process to watch from now on. What is
+    /// said after that does not wait for a service manager that does not listen.
     pub fn ready(&self, pid: u32) -> Result<()> {
-        self.send(&format!("READY=1\nMAINPID={pid}"))
+        self.send(&format!("READY=1\nMAINPID={pid}"))?;
+        self.socket
+            .set_nonblocking(true)
+            .during("make notify socket non-blocking")
     }
 
     /// The end has begun (`STOPPING=1`).
@@ -128,6 +132,18 @@ mod tests {
         check(&manager, || notifier.stopping(), "STOPPING=1");
         let error = Notifier::new(OsStr::new("vsock:2:1234"), None).unwrap_err();
         assert_eq!(error.errno, Errno::AFNOSUPPORT);
+    }
+
+    /// A hung service manager made the daemon hang.
+    #[test]
+    fn nobody_waits_for_a_manager_that_does_not_listen() {
+        let folder = Folder::new();
+        let path = folder.path("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::new(path.as_os_str(), None).unwrap();
+        check(&manager, || notifier.ready(7), "READY=1\nMAINPID=7");
+        let refused = (0..100_000).find_map(|_| notifier.alive().err());
+        assert_eq!(refused.map(|error| error.errno), Some(Errno::AGAIN));
     }
 
     #[test]
