@@ -56,6 +56,14 @@ impl Files {
     }
 }
 
+/// Why a file could not be read, without the number of the error.
+pub fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => linux::SystemError::from_io("read", error).reason(),
+        None => error.to_string(),
+    }
+}
+
 /// The end of a word that is this text when shown: a value may stand behind its option.
 fn end_shown_as(word: &OsStr, text: &str) -> Option<OsString> {
     let bytes = word.as_bytes();
@@ -98,6 +106,9 @@ mod tests {
     fn a_directory_is_no_file() {
         let error = Files::default().open_or_stdin("/").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(reason(&error), "is a directory");
+        let error = Files::default().open_or_stdin("/dev/null/x").unwrap_err();
+        assert_eq!(reason(&error), "Not a directory");
         assert!(Files::default().open_or_stdin("/dev/null").is_ok());
     }
 }

@@ -149,6 +149,33 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The text of what is wrong with a file or one of its lines, or has no values.
+    fn fmt_of_file(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInFile(command) => {
+                write!(f, "Cannot use command `{command}' with --load-file")
+            }
+            Self::OptionNotInFile(name) => {
+                write!(f, "Cannot use option `--{name}' with --load-file")
+            }
+            Self::CannotOpen(path) => write!(f, "Failed to open file {path} for reading"),
+            Self::InFile(path, line, error) => write!(f, "{error} ({path} line {line})"),
+            Self::CommandInFilter(command) => {
+                write!(
+                    f,
+                    "a line of a filter file has no command, `{command}' is one"
+                )
+            }
+            Self::NoCondition(name) => write!(f, "`--{name}' is no condition"),
+            Self::StrayWord(word) => write!(f, "`{word}' is no option and no value of one"),
+            Self::Ignored(word) => write!(f, "`{word}' would have no effect"),
+            Self::TooManyFilters(max) => write!(f, "a file of more than {max} filters"),
+            plain => f.write_str(plain.plain()),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -204,26 +231,8 @@ impl fmt::Display for Error {
             }
             Self::OnlyOnce(name) => write!(f, "option `--{name}' can only be specified once"),
             Self::UnknownLabel(name) => write!(f, "unknown label '{name}'"),
-            Self::NotInFile(command) => {
-                write!(f, "Cannot use command `{command}' with --load-file")
-            }
-            Self::OptionNotInFile(name) => {
-                write!(f, "Cannot use option `--{name}' with --load-file")
-            }
-            Self::CannotOpen(path) => write!(f, "Failed to open file {path} for reading"),
-            Self::InFile(path, line, error) => write!(f, "{error} ({path} line {line})"),
-            Self::CommandInFilter(command) => {
-                write!(
-                    f,
-                    "a line of a filter file has no command, `{command}' is one"
-                )
-            }
-            Self::NoCondition(name) => write!(f, "`--{name}' is no condition"),
-            Self::StrayWord(word) => write!(f, "`{word}' is no option and no value of one"),
-            Self::Ignored(word) => write!(f, "`{word}' would have no effect"),
-            Self::TooManyFilters(max) => write!(f, "a file of more than {max} filters"),
             Self::Hinted(error, _) => error.fmt(f),
-            plain => f.write_str(plain.plain()),
+            other => other.fmt_of_file(f),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::batch::{Lines, Unreadable, is_skipped, words};
 use super::error::Error;
 use super::hiargs;
 use super::lowargs::{Environment, LowArgs};
+use crate::files;
 
 /// Most filters in a file: they are kept in memory, a third of a kilobyte each.
 const FILTERS_MAX: usize = 262_144;
@@ -25,7 +26,8 @@ pub fn read(
     notices: &mut Vec<String>,
 ) -> Result<FilterSet, Error> {
     let unreadable = || Error::CannotOpen(path.into());
-    let file = (environment.open)(path).map_err(|_| unreadable())?;
+    let file = (environment.open)(path);
+    let file = file.map_err(|error| unreadable().hinted(files::reason(&error)))?;
     let labels = |file: Option<&str>| (environment.labels)(file.or(args.labelmap()));
     let environment = Environment {
         labels: &labels,

@@ -78,8 +78,8 @@ pub enum Failure {
     Subscribe(linux::SystemError),
     /// Events of expectations could not be subscribed to.
     SubscribeExpect(linux::SystemError),
-    /// A file cannot be read.
-    Open(String),
+    /// A file cannot be read, and why.
+    Open(String, Option<String>),
     /// A line of a file is wrong.
     Line(u64, cli::Error),
     /// Lines of a file that failed, at least one.
@@ -108,7 +108,7 @@ impl fmt::Display for Failure {
             }
             Self::Subscribe(_) => f.write_str("Can't open netlink socket"),
             Self::SubscribeExpect(_) => f.write_str("Can't open handler"),
-            Self::Open(path) => write!(f, "Failed to open file {path} for reading"),
+            Self::Open(path, _) => write!(f, "Failed to open file {path} for reading"),
             Self::Line(number, error) => write!(f, "{error} (line {number})"),
             Self::Lines(lines) => match lines.first() {
                 Some((number, failure)) => write!(f, "{failure} (line {number})"),
@@ -122,7 +122,7 @@ impl Failure {
     /// The exit status.
     pub fn status(&self) -> u8 {
         match self {
-            Self::Open(_) => 2,
+            Self::Open(..) => 2,
             Self::Line(_, error) => error.status(),
             _ => 1,
         }
@@ -143,6 +143,7 @@ impl Failure {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Line(_, error) => error.hint().map(str::to_owned),
+            Self::Open(_, reason) => reason.clone(),
             Self::Kernel(error) => missing_part(error.errno(), || {
                 let count = Table::open().and_then(|mut table| table.count());
                 count.err().map(|error| error.errno())
@@ -150,11 +151,7 @@ impl Failure {
             Self::Subscribe(error) | Self::SubscribeExpect(error) => {
                 missing_part(error.errno, || None)
             }
-            Self::Worded(_)
-            | Self::Output(_)
-            | Self::System(_)
-            | Self::Open(_)
-            | Self::Lines(_) => None,
+            Self::Worded(_) | Self::Output(_) | Self::System(_) | Self::Lines(_) => None,
         }
     }
 

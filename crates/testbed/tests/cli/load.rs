@@ -194,12 +194,36 @@ fn each_line_has_its_own_values() {
 #[test]
 fn what_is_no_file_is_refused() {
     let namespace = Namespace::new("load-none").unwrap();
-    for path in ["/", "/nonexistent"] {
-        let output = namespace.output(format!("{} -R {path}", ours())).unwrap();
-        assert_eq!(output.code(), 2, "{path}");
-        let text = format!("Failed to open file {path} for reading\nTry ");
-        assert!(output.stderr.contains(&text), "{output:?}");
+    for (path, reason) in [
+        ("/", "is a directory"),
+        ("/nonexistent", "No such file or directory"),
+        ("/dev/null/x", "Not a directory"),
+    ] {
+        for option in ["-R", "-D --filter-file"] {
+            let command = format!("{} {option} {path}", ours());
+            let output = namespace.output(command).unwrap();
+            assert_eq!(output.code(), 2, "{path}");
+            let text = format!("Failed to open file {path} for reading\nTry ");
+            assert!(output.stderr.contains(&text), "{output:?}");
+            let hint = format!("Hint: {reason}\n");
+            assert!(output.stderr.ends_with(&hint), "{output:?}");
+        }
     }
+}
+
+/// What comes through a pipe is read once and needed twice.
+#[test]
+fn a_long_text_without_room_for_its_copy_is_not_loaded() {
+    let namespace = Namespace::new("load-room").unwrap();
+    let script = format!("cat | TMPDIR=/nonexistent {} -R -", ours());
+    let command = Command::new("sh").args(["-c", &script]);
+    let line = "-I -s 1.1.1.1 -d 2.2.2.2 -p 200 -t 9000\n";
+    let lines = line.to_owned() + &"# what is long\n".repeat(100_000);
+    let output = namespace.output(command.stdin(lines)).unwrap();
+    assert_eq!(output.code(), 2, "{output:?}");
+    let hint = "its copy cannot be kept in /nonexistent: No such file or directory\n";
+    assert!(output.stderr.ends_with(hint), "{output:?}");
+    assert_eq!(namespace.flow_count().unwrap(), 0);
 }
 
 /// compat: cli-35, cli-61

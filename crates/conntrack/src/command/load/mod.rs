@@ -7,6 +7,7 @@
 //! The first line that fails ends it. The kernel works through a run to its end, so the lines of
 //! the same run behind it were tried as well; each that failed is named (compat: cli-61).
 
+use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -18,6 +19,7 @@ use crate::cli::Environment;
 use crate::cli::Job;
 use crate::cli::batch::{Line, Lines};
 use crate::cli::hiargs::NewFlow;
+use crate::files;
 
 mod check;
 mod source;
@@ -34,15 +36,15 @@ pub fn run(
     environment: &Environment<'_>,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
-    let unreadable = || Failure::Open(path.into());
+    let unreadable = |error: &io::Error| Failure::Open(path.into(), Some(files::reason(error)));
     let source = (environment.open)(path).and_then(Source::new);
-    let mut source = source.map_err(|_| unreadable())?;
-    let chunks = source.chunks().map_err(|_| unreadable())?;
+    let mut source = source.map_err(|error| unreadable(&error))?;
+    let chunks = source.chunks().map_err(|error| unreadable(&error))?;
     let total = check::check(chunks, environment, console.notice).map_err(|wrong| match wrong {
-        Wrong::Unreadable => unreadable(),
+        Wrong::Unreadable => Failure::Open(path.into(), None),
         Wrong::Line(number, error) => Failure::Line(number, error),
     })?;
-    let chunks = source.chunks().map_err(|_| unreadable())?;
+    let chunks = source.chunks().map_err(|error| unreadable(&error))?;
     let mut loading = Loading {
         batch: Batch::open()?,
         waiting: Vec::new(),
@@ -99,7 +101,10 @@ fn read(
         let (steps, is_last) = match chunks.next_chunk() {
             Ok(Some(chunk)) => (reading.chunk(&chunk, environment), false),
             Ok(None) => (Ok(reading.rest()), true),
-            Err(_) => (Err(Failure::Open(path.into())), true),
+            Err(error) => {
+                let reason = Some(files::reason(&error));
+                (Err(Failure::Open(path.into(), reason)), true)
+            }
         };
         let is_last = is_last || steps.is_err();
         if taker.send(steps).is_err() || is_last {

@@ -7,9 +7,11 @@ use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process;
 
 use crate::cli::batch::LINE_MAX;
+use crate::files;
 
 /// Bytes of a chunk, unless a line is longer.
 const CHUNK: usize = 64 * 1024;
@@ -40,12 +42,13 @@ impl Source {
         if u64::try_from(text.len()).is_ok_and(|len| len < MEMORY_MAX) {
             return Ok(Self::Text(text));
         }
-        let mut kept = nameless()?;
-        kept.write_all(&text)?;
-        let copied = io::copy(&mut file.take(TEXT_MAX), &mut kept)?;
-        if copied == TEXT_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
+        let folder = env::temp_dir();
+        let kept = keep(&folder, &text, file.take(TEXT_MAX));
+        let kept = kept.map_err(|error| {
+            let (folder, reason) = (folder.display(), files::reason(&error));
+            let text = format!("read twice, and its copy cannot be kept in {folder}: {reason}");
+            io::Error::new(error.kind(), text)
+        })?;
         Ok(Self::File(kept, 0))
     }
 
@@ -67,9 +70,19 @@ impl Source {
     }
 }
 
-/// A file in the folder for temporary ones whose name is gone already.
-fn nameless() -> io::Result<File> {
-    let folder = env::temp_dir();
+/// A copy of a text that begins like this and goes on.
+fn keep(folder: &Path, start: &[u8], rest: impl Read) -> io::Result<File> {
+    let mut kept = nameless(folder)?;
+    kept.write_all(start)?;
+    let copied = io::copy(&mut { rest }, &mut kept)?;
+    if copied == TEXT_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(kept)
+}
+
+/// A file in this folder whose name is gone already.
+fn nameless(folder: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(0o600);
     let mut last = io::ErrorKind::AlreadyExists.into();
