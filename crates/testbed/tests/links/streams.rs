@@ -27,8 +27,11 @@ fn check_restart(kinds: [Implementation; 2], link: fn(&str, u8, u8) -> String) -
     wait_for_answer(&pair.a, "-s", CONNECTED)?;
     pair.b.kill();
     wait_for_answer(&pair.a, "-s", "client=disconnected")?;
+    let since = pair.a.mark()?;
     pair.b.restart(&pair.cables.b)?;
     wait_for_answer(&pair.a, "-s", CONNECTED)?;
+    // Until then its numbers may be those of its former life.
+    wait_for_line(pair.a.log(), since, "the peer has restarted")?;
     // A daemon that comes back has nothing, and asks.
     pair.b.client("-n")?;
     pair.replicate(2, 500)
@@ -150,7 +153,8 @@ fn nonsense_on_the_peers_stream_is_counted_and_ends_it() -> Result<()> {
     let pair = pair([Ours, Ours])?;
     pair.replicate(1, 100)?;
     let since = pair.a.mark()?;
-    // With the peer's address, and so in its place.
+    // With the peer's address, and so in its place, which it would take back at once.
+    pair.b.process().signal(Signal::STOP);
     let mut stream = connect_from(&pair, "10.77.0.2")?;
     stream
         .write_all(&[0x10, 0, 0xff, 0xff, 0, 0, 0, 0, 1, 2, 3])
@@ -169,9 +173,9 @@ fn nonsense_on_the_peers_stream_is_counted_and_ends_it() -> Result<()> {
     assert!(errors >= 1, "{errors}");
     // A stream that ends within a message is no reason to misread the next one.
     let mut stream = connect_from(&pair, "10.77.0.2")?;
-    // The peer, who connects again, may have taken its place back.
-    let _ = stream.write_all(&[0x10, 0, 0, 40, 0, 0]);
+    stream.write_all(&[0x10, 0, 0, 40, 0, 0]).unwrap();
     drop(stream);
+    pair.b.process().signal(Signal::CONT);
     // The peer finds its connection closed and makes another one.
     wait_for_answer(&pair.a, "-s", CONNECTED)?;
     pair.b.client("-B")?;
