@@ -55,6 +55,16 @@ enum Entity {
     Expectation(ExpectationKey),
 }
 
+impl Entity {
+    /// The identity of the flow, if it is one.
+    fn flow(&self) -> Option<Key> {
+        match self {
+            Self::Flow { orig, zone, .. } => Some(Key::of_tuple(orig, *zone)),
+            Self::Expectation(_) => None,
+        }
+    }
+}
+
 /// One entry on its way into the kernel.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
@@ -82,9 +92,19 @@ struct Outstanding {
     refusal: Option<Refusal>,
 }
 
-/// An operation to be asked for.
+/// An operation to be asked for; and where its entry is, if that has just been looked at.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step(Attempt, Stage);
+pub(crate) struct Step(Attempt, Stage, Option<Slot>);
+
+impl Step {
+    /// The identity of the flow that it writes, if it writes one.
+    pub(crate) fn written_flow(&self) -> Option<Key> {
+        match self.1 {
+            Stage::Create => self.0.entity.flow(),
+            Stage::Delete => None,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -101,6 +121,11 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// The identity of the flow, if it is one.
+    pub(crate) fn flow(&self) -> Option<Key> {
+        self.attempt.entity.flow()
+    }
+
     /// The entry, as far as the cache still knows it.
     pub(crate) fn object<'a>(&self, cache: &'a Theirs) -> Object<'a> {
         match self.attempt.entity {
@@ -174,7 +199,7 @@ impl Commit {
             return Next::Wait;
         }
         if let Some((attempt, stage)) = self.next_again(cache) {
-            return self.ask(op, attempt, stage);
+            return self.ask(op, attempt, stage, None);
         }
         for _ in 0..SCAN_MAX {
             let Some((mut slots, cursor)) = self.walk(cache) else {
@@ -191,7 +216,7 @@ impl Commit {
             self.cursor = cursor;
             let slot = slots.next();
             if let Some(attempt) = slot.and_then(|slot| self.attempt(cache, slot, now)) {
-                return self.ask(op, attempt, Stage::Create);
+                return self.ask(op, attempt, Stage::Create, slot);
             }
         }
         Next::Pause
@@ -210,9 +235,12 @@ impl Commit {
         presence: Presence,
         now: Instant,
     ) -> KernelOp<'a> {
-        let Step(attempt, stage) = step;
+        let Step(attempt, stage, slot) = step;
         match attempt.entity {
-            Entity::Flow { orig, zone, .. } => match flow_entry(cache, &orig, zone) {
+            Entity::Flow { orig, zone, .. } => match slot
+                .and_then(|slot| cache.flows.table.get(slot))
+                .or_else(|| flow_entry(cache, &orig, zone))
+            {
                 Some(entry) if stage == Stage::Create => {
                     let mut flow: Flow<'a> = entry.committed_flow(presence, now);
                     if attempt.without_helper {
@@ -336,7 +364,7 @@ impl Commit {
         None
     }
 
-    fn ask(&mut self, op: OpId, attempt: Attempt, stage: Stage) -> Next {
+    fn ask(&mut self, op: OpId, attempt: Attempt, stage: Stage, slot: Option<Slot>) -> Next {
         self.outstanding.push_back(Outstanding {
             op,
             purpose: match stage {
@@ -345,7 +373,7 @@ impl Commit {
             },
             refusal: None,
         });
-        Next::Op(op, Step(attempt, stage))
+        Next::Op(op, Step(attempt, stage, slot))
     }
 
     fn next_pass(&mut self) -> Pass {

@@ -12,6 +12,9 @@ use flow::Origin;
 use crate::input::ChannelId;
 use crate::seq::Seq;
 
+/// See [`Config::commit_unheard_min`]. What few flows cost is not worth a reading.
+const COMMIT_UNHEARD_MIN: usize = 4096;
+
 /// How the nodes keep their messages in step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModeConfig {
@@ -102,6 +105,9 @@ pub struct Config {
     pub overrun_resync: Option<Duration>,
     /// `PollSecs`: read the kernel's table so often, since no events are followed.
     pub poll: Option<Duration>,
+    /// A commit of at least so many flows does without the events of new flows, and has the kernel's
+    /// table read afterwards.
+    pub commit_unheard_min: usize,
     /// Sequence number of the first message; stock takes the wall clock in seconds.
     pub first_seq: Seq,
     /// Key of the hash over tuples. Strangers choose the tuples, so it must not be guessable;
@@ -131,6 +137,7 @@ impl Config {
             expectations: false,
             overrun_resync: Some(Duration::from_secs(30)),
             poll: None,
+            commit_unheard_min: COMMIT_UNHEARD_MIN,
             first_seq: Seq(0),
             hash_key: [0; 2],
             random_seed: 0,

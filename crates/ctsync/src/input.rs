@@ -35,6 +35,9 @@ pub enum DumpReason {
     Poll,
     /// The peer is to be sent everything, and there is no internal cache: send each entry.
     Bulk,
+    /// Flows may have begun unheard during a commit: merge, and send what is new but for what the
+    /// commit wrote. To be begun when the events that wait have been told.
+    Commit,
 }
 
 /// Which of the kernel's tables, or of the caches beside them.

@@ -39,7 +39,7 @@ pub use cache::{
 pub use config::{ChannelConfig, Config, ExternalCache, InternalCache, ModeConfig};
 pub use input::{ChannelId, ClientId, DumpReason, Input, OpId, PeerId, Refusal, Request, Tables};
 pub use node::{Node, QueuedMessage};
-pub use output::{CommitReport, Injection, KernelOp, Notice, Output, Tally};
+pub use output::{CommitReport, Injection, KernelOp, NewFlows, Notice, Output, Tally};
 pub use queue::Item;
 pub use seq::Seq;
 pub use stats::{Counter, Gauges, Stats};

@@ -159,6 +159,15 @@ impl CommitReport {
     }
 }
 
+/// Whether the caller is to be told of new flows by the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewFlows {
+    /// It is.
+    Heard,
+    /// It is not: a commit makes so many of them. Changes and ends are told of all the same.
+    Unheard,
+}
+
 /// One thing to be done by the caller.
 #[derive(Clone, Debug)]
 pub enum Output<'a> {
@@ -178,6 +187,9 @@ pub enum Output<'a> {
     },
     /// Read the kernel's tables, flows first, and report them by `Input::Dumped` and `Input::DumpDone`.
     Dump(DumpReason, Tables),
+    /// Be told of new flows, or not. At the start they are heard. Without events it makes no
+    /// difference.
+    NewFlows(NewFlows),
     /// Delete from the kernel's tables every flow that passes the filter, and every expectation.
     FlushKernel(Tables),
     /// The kernel has refused a flow or an expectation of the commit for good.

@@ -168,6 +168,10 @@ impl World {
             Incident::Restart => self.stop(host, false),
             Incident::Reboot => self.stop(host, true),
             Incident::Failover => self.fail_over(),
+            Incident::Promotion => {
+                self.primary = self.backup();
+                self.commit(self.primary);
+            }
             Incident::Request(request) => self.request(host, request),
             Incident::Forgery => {
                 let mut bytes = Vec::new();

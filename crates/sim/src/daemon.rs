@@ -8,13 +8,14 @@ use std::time::Duration;
 use ctsync::wire::header::HEADER_LEN;
 use ctsync::wire::split;
 use ctsync::{
-    ChannelId, ClientId, CommitReport, Counter, DumpReason, Input, Node, Notice, OpId, Output,
-    PeerId, Refusal, Request, Tables,
+    ChannelId, ClientId, CommitReport, Counter, DumpReason, Input, NewFlows, Node, Notice, OpId,
+    Output, PeerId, Refusal, Request, Tables,
 };
 use flow::{Event, Object, Origin};
 
 use crate::fact::Fact;
 use crate::host::{self, Dump, HostId, Operation, Verb};
+use crate::kernel::Created;
 use crate::network::{Packet, Transport};
 use crate::random::Percent;
 use crate::schedule::Step;
@@ -35,6 +36,7 @@ enum Effect {
     Transmit(ChannelId, Vec<u8>),
     Operation(Box<Operation>),
     Dump(DumpReason, Tables),
+    NewFlows(NewFlows),
     FlushKernel(Tables),
     CommitDone(ClientId, CommitReport),
     CommitRefused,
@@ -181,6 +183,12 @@ impl World {
                 self.plan_batch(host);
             }
             Effect::Dump(reason, tables) => self.begin_dump(host, reason, tables),
+            Effect::NewFlows(new_flows) => {
+                self.trace
+                    .record(self.now, b"new flows", || format!("{host:?} {new_flows:?}"));
+                self.counts.unheard += u64::from(new_flows == NewFlows::Unheard);
+                self.kernel(host).tell_new(new_flows == NewFlows::Heard);
+            }
             Effect::FlushKernel(tables) => {
                 self.tell(host, &Fact::KernelFlushed);
                 if tables.flows() {
@@ -288,6 +296,13 @@ impl World {
     pub(crate) fn read_dump(&mut self, host: HostId) {
         let count = self.luck.daemon.index(40) + 1;
         self.kernel(host);
+        let dumps = &self.hosts.get(host).dumps;
+        let begins = |dump: &&Dump| dump.reason == DumpReason::Commit && dump.cursor.is_none();
+        if dumps.front().filter(begins).is_some() {
+            while self.hosts.get(host).kernel.has_events() {
+                self.read_events(host);
+            }
+        }
         let it = self.hosts.get_mut(host);
         let Some(dump) = it.dumps.front_mut() else {
             return;
@@ -388,12 +403,19 @@ impl World {
                 self.changed(host, &change);
             }
             Object::Expectation(expectation) => {
-                let change = match operation.verb {
+                let created = match operation.verb {
                     Verb::Create | Verb::Update => kernel.create_expectation(expectation, origin),
-                    Verb::Delete => kernel.delete_expectation(expectation, origin).map(Some),
+                    Verb::Delete => kernel
+                        .delete_expectation(expectation, origin)
+                        .map(Created::New),
                 }?;
-                if let Some(change) = change {
-                    self.expectation_changed(host, &change);
+                match created {
+                    Created::New(change) => self.expectation_changed(host, &change),
+                    Created::Prolonged(key, expectation) => {
+                        let now = self.now;
+                        self.history
+                            .note_prolonged(now, host, key, expectation, origin);
+                    }
                 }
             }
         }
@@ -470,6 +492,7 @@ fn effect(output: Output<'_>) -> Effect {
         Output::Transmit { channel, bytes } => Effect::Transmit(channel, bytes.to_vec()),
         Output::Kernel { op, action } => Effect::Operation(Box::new(Operation::new(op, &action))),
         Output::Dump(reason, tables) => Effect::Dump(reason, tables),
+        Output::NewFlows(new_flows) => Effect::NewFlows(new_flows),
         Output::FlushKernel(tables) => Effect::FlushKernel(tables),
         Output::CommitDone { client, report } => Effect::CommitDone(client, report),
         Output::CommitRefused { .. } | Output::InjectRefused { .. } => Effect::CommitRefused,

@@ -87,6 +87,24 @@ impl History {
         });
     }
 
+    /// Notes that an expectation has got another life, of which no event tells.
+    pub fn note_prolonged(
+        &mut self,
+        now: Instant,
+        host: HostId,
+        key: ExpectKey,
+        expectation: Expectation<'static>,
+        origin: flow::Origin,
+    ) {
+        let versions = self.expectations.entry((host, key)).or_default();
+        versions.push(ExpectVersion {
+            expectation,
+            at: now,
+            origin,
+            dead: false,
+        });
+    }
+
     /// All versions of an expectation, oldest first.
     pub fn expectations(&self, host: HostId, key: &ExpectKey) -> &[ExpectVersion] {
         self.expectations

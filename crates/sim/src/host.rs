@@ -279,6 +279,7 @@ pub fn config(scenario: &Scenario, host: HostId, now: Instant) -> Config {
         expectations: node.expectations,
         overrun_resync: node.overrun_resync,
         poll: node.poll,
+        commit_unheard_min: node.commit_unheard_min,
         first_seq: Seq(node.wall_clock.wrapping_add(seconds)),
         hash_key: [1, 2],
         random_seed: host as u64,

@@ -61,6 +61,8 @@ pub struct Counts {
     pub overruns: u64,
     /// Commits that ended.
     pub commits: u64,
+    /// Commits during which new flows were not heard.
+    pub unheard: u64,
     /// Flows compared at the end, one by one.
     pub compared: u64,
 }

@@ -222,3 +222,35 @@ fn expectations_are_replicated() {
     check("alarm-expectations", helped);
     check("notrack-bypass-expectations", helped);
 }
+
+fn unheard(counts: &Counts) -> bool {
+    counts.unheard > 0 && counts.compared > 5
+}
+
+#[test]
+fn what_begins_unheard_during_a_commit_is_told() {
+    check("unheard", unheard);
+    check("notrack-unheard", unheard);
+    check("alarm-unheard", unheard);
+}
+
+#[test]
+fn a_commit_that_is_not_heard_confuses_no_lives_of_a_tuple() {
+    check("unheard-reuse", unheard);
+}
+
+#[test]
+fn what_ends_or_is_missed_while_a_commit_is_not_heard_is_forgotten() {
+    check("unheard-short-lives", unheard);
+    check("unheard-overrun", unheard);
+}
+
+#[test]
+fn expectations_are_told_after_a_commit_that_is_not_heard() {
+    check("unheard-expectations", unheard);
+}
+
+#[test]
+fn the_commands_of_a_failover_follow_a_commit_that_is_not_heard() {
+    check("unheard-failover", unheard);
+}

@@ -8,10 +8,12 @@
 //! made: otherwise a commit or a flush would fill the queue faster than it is read, and the
 //! events of real traffic would stand behind thousands of our own.
 //!
+//! A large commit does without the events of new flows (docs/adr/0009): for its time the group is left.
+//!
 //! Subscribing comes before the first dump, so nothing falls between the two; what the node learns
 //! twice that way it can tell apart.
 
-use ctsync::{DumpReason, Input, Instant, KernelOp, Node, OpId, Refusal, Tables};
+use ctsync::{DumpReason, Input, Instant, KernelOp, NewFlows, Node, OpId, Refusal, Tables};
 use flow::filter::{EventFilter, KernelFilter};
 use flow::{Expectation, Object, Origin};
 use linux::Errno;
@@ -33,6 +35,9 @@ use crate::daemon::usize_from;
 /// which is a third of a second of what one core can make. The kernel takes memory only for what
 /// waits in it.
 const EVENT_BUFFER_LEN: usize = 32 * 1024 * 1024;
+
+/// An event occupies more than this of the receive buffer: its `struct sk_buff` alone is half of it.
+const EVENT_CHARGE_MIN: usize = 512;
 
 /// Events that one change can cause: the end of a flow, and the new one in its place.
 const ECHOES_PER_CHANGE: usize = 2;
@@ -98,6 +103,10 @@ pub struct Kernel {
     changes: Batch<Option<OpId>>,
     outcomes: Vec<(OpId, Option<Refusal>)>,
     dump: Option<Reading>,
+    /// A reading that is to be begun, and how many events may still come that are older.
+    dump_wanted: Option<(Tables, usize)>,
+    /// New flows could not be subscribed to again.
+    is_deaf: bool,
     /// A flush under way.
     flush: Option<Flush>,
     /// One connection for all flushes, so that its port id stays ours: the events of the last
@@ -156,6 +165,8 @@ impl Kernel {
             changes,
             outcomes: Vec::new(),
             dump: None,
+            dump_wanted: None,
+            is_deaf: false,
             flush: None,
             deletions,
             filter: general.event_filter(),
@@ -190,7 +201,7 @@ impl Kernel {
 
     /// Whether a step is waiting that no descriptor tells of.
     pub const fn has_work(&self) -> bool {
-        self.dump.is_some() || self.flush.is_some()
+        self.is_dumping() || self.flush.is_some()
     }
 
     /// Whether a flush is under way.
@@ -200,7 +211,24 @@ impl Kernel {
 
     /// Whether a dump is under way.
     pub const fn is_dumping(&self) -> bool {
-        self.dump.is_some()
+        self.dump.is_some() || self.dump_wanted.is_some()
+    }
+
+    /// Has new flows told, or not. What cannot be heard again is tried in every turn.
+    pub fn hear_new_flows(&mut self, new_flows: NewFlows, reports: &mut Reports) {
+        let Some(events) = &self.events else { return };
+        let heard = new_flows == NewFlows::Heard;
+        let result = events.hear_new_flows(heard);
+        self.is_deaf = heard && result.is_err();
+        if let Err(error) = result {
+            reports.push(Report::KernelRefused("subscribe to events", error.into()));
+        }
+    }
+
+    fn listen_again(&mut self) {
+        if let (true, Some(events)) = (self.is_deaf, &self.events) {
+            self.is_deaf = events.hear_new_flows(true).is_err();
+        }
     }
 
     /// Takes the events that have come, at most one turn's worth.
@@ -289,12 +317,32 @@ impl Kernel {
     ) {
         match reason {
             DumpReason::Request | DumpReason::Overrun => self.counters.resyncs += 1,
-            DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk => {}
+            DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk | DumpReason::Commit => {}
         }
+        self.dump = None;
+        self.dump_wanted = match reason {
+            DumpReason::Commit => Some((tables, self.event_buffer_len() / EVENT_CHARGE_MIN)),
+            DumpReason::Startup
+            | DumpReason::Request
+            | DumpReason::Overrun
+            | DumpReason::Poll
+            | DumpReason::Bulk => {
+                self.begin_dump(tables, listener, now, reports);
+                None
+            }
+        };
+    }
+
+    fn begin_dump(
+        &mut self,
+        tables: Tables,
+        listener: &mut impl Hear,
+        now: Instant,
+        reports: &mut Reports,
+    ) {
         match Reading::start(tables, true) {
             Ok(reading) => self.dump = Some(reading),
             Err(error) => {
-                self.dump = None;
                 reports.push(Report::KernelRefused("read the table", error));
                 listener.hear(now, Input::DumpDone { complete: false });
             }
@@ -303,6 +351,15 @@ impl Kernel {
 
     /// Reads one portion of a table.
     pub fn step_dump(&mut self, listener: &mut impl Hear, now: Instant, reports: &mut Reports) {
+        if let Some((tables, older)) = self.dump_wanted.take() {
+            let drain = self.take_events(listener, now, reports);
+            let older = older.saturating_sub(drain.count);
+            if drain.more && older > 0 {
+                self.dump_wanted = Some((tables, older));
+                return;
+            }
+            self.begin_dump(tables, listener, now, reports);
+        }
         let Some(mut reading) = self.dump.take() else {
             return;
         };
@@ -419,6 +476,7 @@ impl Kernel {
 
     /// Carries out what is left and tells the node how its changes ended.
     pub fn settle(&mut self, node: &mut Node, now: Instant) {
+        self.listen_again();
         self.carry_out();
         let last = self.outcomes.last().map(|(op, _)| *op);
         for (op, refusal) in self.outcomes.drain(..) {

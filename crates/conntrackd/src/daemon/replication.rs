@@ -198,6 +198,7 @@ impl Replication {
                     self.kernel.change(op, &action);
                 }
                 Output::Dump(reason, tables) => begun.dump = Some((reason, tables)),
+                Output::NewFlows(new_flows) => self.kernel.hear_new_flows(new_flows, reports),
                 Output::FlushKernel(tables) => begun.flush = Some(tables),
                 Output::CommitRefused { object, refusal } => {
                     full |= refusal == Refusal::Full;

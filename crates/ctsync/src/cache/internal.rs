@@ -21,8 +21,12 @@ use crate::time::Instant;
 pub(crate) enum Merged {
     /// An event was faster and told all of it, or the entry says nothing new.
     Unchanged,
-    /// The flow is new or says something that the peer was not told.
+    /// The entry says nothing new, but something that the peer was not told.
+    Untold(Slot),
+    /// The entry says something new.
     Changed(Slot),
+    /// It was not known.
+    New(Slot),
     /// There is no room for it.
     Full,
 }
@@ -139,6 +143,23 @@ impl<K: Kept> Internal<K> {
         Some(slot)
     }
 
+    /// A flow of the kernel has ended that a commit wrote, and that nobody has told of so far. What the
+    /// peer has of this tuple ends with it. `None` if the tuple is known, or there is no room.
+    pub(crate) fn on_destroy_unheard(
+        &mut self,
+        report: &K::Report<'_>,
+        now: Instant,
+        stats: &mut Stats,
+    ) -> Option<Slot> {
+        if self.table.find(&K::key_of_report(report)).is_some() {
+            return None;
+        }
+        let slot = self.create(report, now, Replace::UntilAcknowledged, stats)?;
+        self.kill(slot, stats);
+        K::count_end(report, stats);
+        Some(slot)
+    }
+
     /// One entry of the kernel's table, read in the dump that runs.
     pub(crate) fn on_dumped(
         &mut self,
@@ -149,7 +170,7 @@ impl<K: Kept> Internal<K> {
         let generation = self.generation;
         let Some(slot) = self.table.find(&K::key_of_report(report)) else {
             let slot = self.create(report, now, Replace::UntilAcknowledged, stats);
-            return slot.map_or(Merged::Full, Merged::Changed);
+            return slot.map_or(Merged::Full, Merged::New);
         };
         let Some(tracked) = self.table.get_mut(slot) else {
             return Merged::Unchanged;
@@ -163,14 +184,22 @@ impl<K: Kept> Internal<K> {
             };
         }
         if tracked.is_of_another_life(report) {
-            let slot = self.replace(slot, report, now, stats);
-            return slot.map_or(Merged::Full, Merged::Changed);
+            let was_dead = tracked.life == Life::Dead;
+            return match self.replace(slot, report, now, stats) {
+                None => Merged::Full,
+                Some(slot) if was_dead => Merged::New(slot),
+                // The peer has to hear that the other life is over.
+                Some(slot) => Merged::Changed(slot),
+            };
         }
         tracked.generation = generation;
         stats.count(K::INTERNAL.updated);
-        tracked.silent |= tracked.read(report, now);
-        if tracked.silent {
+        let changed = tracked.read(report, now);
+        tracked.silent |= changed;
+        if changed {
             Merged::Changed(slot)
+        } else if tracked.silent {
+            Merged::Untold(slot)
         } else {
             Merged::Unchanged
         }

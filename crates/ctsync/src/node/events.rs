@@ -7,13 +7,14 @@
 use flow::{Event, EventKind, Flow, Object, Origin, Zone};
 
 use super::Node;
-use super::jobs::Sweep;
+use super::jobs::{Sweep, stands_for_events};
 use super::timers::Full;
-use crate::cache::Slot;
 use crate::cache::entry::Entry;
 use crate::cache::internal::Merged;
 use crate::cache::key::Key;
 use crate::cache::ours::Name;
+use crate::cache::table::Identity;
+use crate::cache::{HashKey, Slot};
 use crate::config::InternalCache;
 use crate::input::{DumpReason, Tables};
 use crate::stats::Counter;
@@ -113,7 +114,14 @@ impl Node {
     }
 
     fn on_flow_destroy(&mut self, flow: &Flow<'_>, announced: bool) {
-        let Some(slot) = self.ours.flows.on_destroy(flow, self.now, &mut self.stats) else {
+        let hash_key = self.hash_key;
+        let written = announced && self.forget_written(|| Key::of_flow(flow).hash(&hash_key));
+        let (flows, now, stats) = (&mut self.ours.flows, self.now, &mut self.stats);
+        let slot = match written {
+            true => flows.on_destroy_unheard(flow, now, stats),
+            false => None,
+        };
+        let Some(slot) = slot.or_else(|| flows.on_destroy(flow, now, stats)) else {
             return;
         };
         // The peer hears of them first, so that it never knows one without its master.
@@ -138,6 +146,8 @@ impl Node {
     pub(super) fn on_overrun(&mut self) {
         self.stats.count(Counter::Overruns);
         self.ours.forget_held(&mut self.stats);
+        self.lose_sight();
+        self.doubt_unheard();
         self.schedule_resync();
     }
 
@@ -153,14 +163,14 @@ impl Node {
             return;
         };
         reading.seen += 1;
-        let announced = reading.finds_changes();
+        let reason = reading.reason;
         match object {
-            Object::Flow(flow) => self.on_flow_dumped(flow, announced),
-            Object::Expectation(report) => self.on_expectation_dumped(report, announced),
+            Object::Flow(flow) => self.on_flow_dumped(flow, reason),
+            Object::Expectation(report) => self.on_expectation_dumped(report, reason),
         }
     }
 
-    fn on_flow_dumped(&mut self, flow: &Flow<'_>, announced: bool) {
+    fn on_flow_dumped(&mut self, flow: &Flow<'_>, reason: DumpReason) {
         let foreign = self.foreign.as_ref();
         if foreign.is_some_and(|foreign| foreign.contains(&Key::of_flow(flow))) {
             return;
@@ -171,15 +181,30 @@ impl Node {
         }
         self.ours.note_flow(flow);
         let merged = self.ours.flows.on_dumped(flow, self.now, &mut self.stats);
-        match merged {
-            Merged::Changed(slot) => {
-                self.mode.note_kept(Name::Flow(slot), self.now);
-                if announced {
-                    self.announce(Name::Flow(slot));
-                }
-            }
-            Merged::Unchanged => {}
-            Merged::Full => self.notice_full(Full::Internal),
+        self.on_merged(merged, reason, Name::Flow, |hash_key| {
+            Key::of_flow(flow).hash(hash_key)
+        });
+    }
+
+    /// An entry of the kernel's table has been merged into the cache.
+    pub(super) fn on_merged(
+        &mut self,
+        merged: Merged,
+        reason: DumpReason,
+        name: fn(Slot) -> Name,
+        hash: impl FnOnce(&HashKey) -> u64,
+    ) {
+        let (for_events, after_commit) = (stands_for_events(reason), reason == DumpReason::Commit);
+        let (slot, announced) = match merged {
+            Merged::Unchanged => return,
+            Merged::Full => return self.notice_full(Full::Internal),
+            Merged::New(slot) if after_commit => (slot, !self.has_written(hash(&self.hash_key))),
+            Merged::Changed(slot) => (slot, for_events || after_commit),
+            Merged::New(slot) | Merged::Untold(slot) => (slot, for_events),
+        };
+        self.mode.note_kept(name(slot), self.now);
+        if announced {
+            self.announce(name(slot));
         }
     }
 
@@ -189,6 +214,10 @@ impl Node {
             return;
         };
         self.ours.end_reading();
+        self.knows_table |= complete && reading.shows_all();
+        if reading.reason == DumpReason::Commit {
+            self.end_unheard_reading(complete);
+        }
         if reading.reason == DumpReason::Overrun && !complete {
             // What has vanished unnoticed may still be there: only a whole reading ends this.
             self.schedule_resync();
@@ -202,9 +231,12 @@ impl Node {
             // Events were lost: what this reading finds has to be sent as well.
             (reason, tables) = (DumpReason::Overrun, self.tables());
         }
-        if self.reading.is_some() || self.sweep.is_some() {
+        if self.reading.is_some() || self.sweep.is_some() || self.is_unheard() {
             let rank = |reason: DumpReason| match reason {
-                DumpReason::Startup | DumpReason::Request | DumpReason::Bulk => 0,
+                DumpReason::Startup
+                | DumpReason::Request
+                | DumpReason::Bulk
+                | DumpReason::Commit => 0,
                 DumpReason::Poll => 1,
                 DumpReason::Overrun => 2,
             };

@@ -10,9 +10,10 @@ use super::Node;
 use super::timers::Full;
 use crate::cache::Slot;
 use crate::cache::expectation::Expected;
-use crate::cache::internal::Merged;
 use crate::cache::kept::Kept;
 use crate::cache::ours::Name;
+use crate::cache::table::Identity;
+use crate::input::DumpReason;
 use crate::stats::Counter;
 
 impl Node {
@@ -33,6 +34,9 @@ impl Node {
             self.on_expectation_destroy(report, announced);
         } else if let Some(zone) = self.ours.zone_of_master(report) {
             self.on_expectation_known(kind, report, zone, announced);
+        } else if let (Some(unheard), false) = (&mut self.unheard, announced) {
+            // It is read with its master, of which nobody has told.
+            unheard.note(Expected::key_of_report(report).hash(&self.hash_key));
         } else if announced {
             self.ours.hold(report, self.now, &mut self.stats);
         } else {
@@ -69,6 +73,8 @@ impl Node {
 
     /// The end of an expectation counts whatever has become of its master (compat: daemon-36).
     fn on_expectation_destroy(&mut self, report: &Expectation<'_>, announced: bool) {
+        let hash_key = self.hash_key;
+        self.forget_written(|| Expected::key_of_report(report).hash(&hash_key));
         let (now, stats) = (self.now, &mut self.stats);
         if let Some(slot) = self.ours.on_expectation_destroy(report, now, stats) {
             self.on_ended(Name::Expectation(slot), announced);
@@ -76,7 +82,7 @@ impl Node {
     }
 
     /// One entry of the kernel's table of expectations.
-    pub(super) fn on_expectation_dumped(&mut self, report: &Expectation<'_>, announced: bool) {
+    pub(super) fn on_expectation_dumped(&mut self, report: &Expectation<'_>, reason: DumpReason) {
         if !self.config.expectations {
             self.stats.count(Counter::ExpectationsIgnored);
             return;
@@ -90,11 +96,10 @@ impl Node {
             return;
         };
         let (now, stats) = (self.now, &mut self.stats);
-        match self.ours.on_expectation_dumped(report, zone, now, stats) {
-            Merged::Changed(slot) => self.on_expectation_kept(slot, announced),
-            Merged::Unchanged => {}
-            Merged::Full => self.notice_full(Full::Internal),
-        }
+        let merged = self.ours.on_expectation_dumped(report, zone, now, stats);
+        self.on_merged(merged, reason, Name::Expectation, |hash_key| {
+            Expected::key_of_report(report).hash(hash_key)
+        });
     }
 
     /// A flow has come to be known: expectations may have waited for it.

@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::{Action, Node};
 use crate::cache::expiry::Expiry;
 use crate::cache::ours::Walk;
+use crate::cache::table::Identity;
 use crate::commit::Next;
 use crate::inject::{Injectors, NextStep};
 use crate::input::{DumpReason, OpId, Refusal, Tables};
@@ -42,16 +43,24 @@ pub(super) struct Bulk {
 pub(super) struct Reading {
     pub(super) reason: DumpReason,
     pub(super) seen: u64,
+    pub(super) tables: Tables,
+    /// Events were lost, or flows, since it began: it may leave something unknown.
+    pub(super) has_gaps: bool,
+}
+
+/// Whether a reading stands for events that were not told: what it finds is sent, and what it does
+/// not find has ended.
+pub(super) const fn stands_for_events(reason: DumpReason) -> bool {
+    match reason {
+        DumpReason::Overrun | DumpReason::Poll => true,
+        DumpReason::Startup | DumpReason::Request | DumpReason::Bulk | DumpReason::Commit => false,
+    }
 }
 
 impl Reading {
-    /// Whether it stands for events that were not told: what it finds is sent, and what it does
-    /// not find has ended.
-    pub(super) const fn finds_changes(&self) -> bool {
-        match self.reason {
-            DumpReason::Overrun | DumpReason::Poll => true,
-            DumpReason::Startup | DumpReason::Request | DumpReason::Bulk => false,
-        }
+    /// Whether afterwards nothing is in the kernel's table of flows that is not known.
+    pub(super) const fn shows_all(&self) -> bool {
+        self.tables.flows() && !self.has_gaps
     }
 }
 
@@ -70,7 +79,7 @@ impl Sweep {
     pub(super) fn new(reading: Reading, complete: bool) -> Self {
         Self {
             reading,
-            purges: complete && reading.finds_changes(),
+            purges: complete && stands_for_events(reading.reason),
             walk: Walk::START,
             purged: 0,
         }
@@ -158,7 +167,7 @@ impl Node {
     /// What happens now goes before a bulk; and while the kernel's table is being read or about to
     /// be, what is not read yet would be missing in it.
     fn bulk_waits(&self) -> bool {
-        let reading = self.reading.is_some() || self.reading_wanted.is_some();
+        let reading = self.is_reading_kernel() || self.unheard.is_some();
         reading || self.mode.queue().len() >= BULK_QUEUE_LEN_MAX
     }
 
@@ -195,15 +204,21 @@ impl Node {
 
     /// Asks the caller for the kernel's tables.
     pub(super) fn begin_reading(&mut self, reason: DumpReason, tables: Tables) {
+        let (reason, tables) = self.join_reading(reason, tables);
         if reason == DumpReason::Overrun {
             self.notice(Notice::KernelResyncStarted);
         }
         match reason {
             DumpReason::Request | DumpReason::Overrun => self.stats.count(Counter::KernelResyncs),
-            DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk => {}
+            DumpReason::Startup | DumpReason::Poll | DumpReason::Bulk | DumpReason::Commit => {}
         }
         self.ours.begin_reading();
-        self.reading = Some(Reading { reason, seen: 0 });
+        self.reading = Some(Reading {
+            reason,
+            seen: 0,
+            tables,
+            has_gaps: false,
+        });
         self.actions.push_back(Action::Dump(reason, tables));
     }
 
@@ -235,6 +250,8 @@ impl Node {
         }
         if let Some((reason, tables)) = self.reading_wanted.take() {
             self.begin_reading(reason, tables);
+        } else if self.wants_unheard() {
+            self.read_unheard();
         }
     }
 
@@ -246,7 +263,10 @@ impl Node {
         }
         let next = commit.next(&self.theirs, self.now, self.next_op);
         match next {
-            Next::Op(..) => {
+            Next::Op(_, step) => {
+                if let (Some(unheard), Some(key)) = (&mut self.unheard, step.written_flow()) {
+                    unheard.note(key.hash(&self.hash_key));
+                }
                 self.budget.ops -= 1;
                 self.next_op = OpId(self.next_op.0.wrapping_add(1));
             }
@@ -294,6 +314,9 @@ impl Node {
         };
         // At most as many as there were operations without an answer.
         commit.on_done(through, |refused| {
+            if let (Some(unheard), Some(key)) = (&mut self.unheard, refused.flow()) {
+                unheard.forget(key.hash(&self.hash_key));
+            }
             self.actions.push_back(Action::CommitRefused(refused));
         });
         self.commit = Some(commit);

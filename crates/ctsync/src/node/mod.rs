@@ -8,7 +8,8 @@
 //! Kernel events go into the internal cache ([`events`]), from there through the sender into
 //! datagrams ([`poll`](Node::poll)); the peer's datagrams go through the receiver into the external
 //! cache ([`receive`]); a commit writes that one into the kernel. [`requests`] are what clients ask
-//! for, [`jobs`] what takes more than one round, [`timers`] what happens by itself.
+//! for, [`jobs`] what takes more than one round, [`timers`] what happens by itself. [`unheard`] spares
+//! the kernel the events of a large commit.
 
 mod channels;
 mod events;
@@ -17,6 +18,7 @@ mod jobs;
 mod receive;
 mod requests;
 mod timers;
+mod unheard;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -34,7 +36,7 @@ use crate::input::{ClientId, DumpReason, Input, OpId, Tables};
 use crate::mode::outbox::Building;
 use crate::mode::peers::Source;
 use crate::mode::{ALIVE_INTERVAL, Mode};
-use crate::output::{CommitReport, Notice, Output};
+use crate::output::{CommitReport, NewFlows, Notice, Output};
 use crate::queue::{Item, ResendQueue};
 use crate::seq::Seq;
 use crate::stats::{Counter, Gauges, Stats};
@@ -42,6 +44,7 @@ use crate::time::Instant;
 use channels::Channels;
 use jobs::{Bulk, Reading, Sweep};
 use timers::{Full, Timers};
+use unheard::Unheard;
 
 /// Datagrams sent per round.
 const DATAGRAMS_PER_ROUND: u32 = 64;
@@ -57,6 +60,7 @@ const NOTICES_MAX: usize = 256;
 enum Action {
     Notice(Notice),
     Dump(DumpReason, Tables),
+    NewFlows(NewFlows),
     FlushKernel(Tables),
     CommitRefused(Refused),
     CommitDone(ClientId, CommitReport),
@@ -117,6 +121,9 @@ pub struct Node {
     sweep: Option<Sweep>,
     /// A reading of the kernel's table that has to wait for the present one.
     reading_wanted: Option<(DumpReason, Tables)>,
+    /// Each flow of the kernel's table is in the internal cache, or an event of it has yet to be told.
+    knows_table: bool,
+    unheard: Option<Unheard>,
 }
 
 impl Node {
@@ -166,6 +173,8 @@ impl Node {
             reading: None,
             sweep: None,
             reading_wanted: None,
+            knows_table: false,
+            unheard: None,
             config,
         };
         if node.config.internal_cache == InternalCache::Keep {
@@ -215,6 +224,7 @@ impl Node {
                 return Some(match action {
                     Action::Notice(notice) => Output::Notice(notice),
                     Action::Dump(reason, tables) => Output::Dump(reason, tables),
+                    Action::NewFlows(new_flows) => Output::NewFlows(new_flows),
                     Action::FlushKernel(tables) => Output::FlushKernel(tables),
                     Action::CommitRefused(refused) => Output::CommitRefused {
                         object: refused.object(&self.theirs),
@@ -250,6 +260,7 @@ impl Node {
                     });
                 }
                 Some(Next::Done(report)) => {
+                    self.end_unheard();
                     self.end_commit(report);
                     continue;
                 }

@@ -62,6 +62,8 @@ impl Node {
 
     /// Forgets our flows, and with them their expectations; the peer is not told.
     pub(super) fn clear_internal(&mut self) {
+        self.lose_sight();
+        self.forget_unheard();
         self.mode.forget_entries();
         self.ours.flows.clear(&mut self.stats);
         self.ours.clear_expectations(&mut self.stats);
@@ -78,7 +80,10 @@ impl Node {
                 self.notice(Notice::CommitInProgress);
                 self.actions.push_back(nothing);
             }
-            Some(tables) => self.commit = Some(Commit::new(client, tables, self.now)),
+            Some(tables) => {
+                self.begin_unheard(tables);
+                self.commit = Some(Commit::new(client, tables, self.now));
+            }
         }
     }
 

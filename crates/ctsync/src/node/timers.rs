@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use super::Node;
+use super::unheard::Unheard;
 use crate::config::Config;
 use crate::input::{DumpReason, Tables};
 use crate::mode::{ALIVE_INTERVAL, Scene, Signals};
@@ -101,6 +102,7 @@ impl Node {
             self.mode.next_timer(),
             self.timers.poll_at,
             self.timers.resync_at,
+            self.unheard.as_ref().and_then(Unheard::due),
             self.timers.purge_at,
             self.timers.startup_resync.map(|it| it.at),
             self.silent_at(),
@@ -138,10 +140,15 @@ impl Node {
             self.timers.resync_at = None;
             self.read_kernel(DumpReason::Overrun, self.tables());
         }
+        if due(self.unheard.as_ref().and_then(Unheard::due)) {
+            self.read_unheard();
+        }
         if due(self.timers.purge_at) {
             self.timers.purge_at = None;
             self.flush_kernel(Tables::Flows, true);
             self.clear_internal();
+            // Both are empty.
+            self.knows_table = self.reading.is_none();
         }
         if due(self.timers.startup_resync.map(|it| it.at)) {
             self.on_startup_resync_due();
@@ -258,6 +265,9 @@ impl Node {
 
     /// Tells that something is full, once a minute.
     pub(super) fn notice_full(&mut self, full: Full) {
+        if matches!(full, Full::Internal) {
+            self.lose_sight();
+        }
         let [internal, external, resend, bypass] = &mut self.timers.silent_until;
         let (silent_until, notice) = match full {
             Full::Internal => (internal, Notice::CacheFull { internal: true }),

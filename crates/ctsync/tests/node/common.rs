@@ -2,7 +2,8 @@
 
 use ctsync::wire::{Control, Flags, FlowMessage, HelperName, Kind, SeqRange, TupleParts, split};
 use ctsync::{
-    Cursor, DumpReason, Injection, Input, Instant, KernelOp, Node, Notice, OpId, Output, Seq, View,
+    Cursor, DumpReason, Injection, Input, Instant, KernelOp, NewFlows, Node, Notice, OpId, Output,
+    Seq, View,
 };
 use flow::{EventKind, Flow, ProtoInfo, Tuple};
 
@@ -45,6 +46,8 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
     /// Readings of the kernel's table.
     pub dumps: Vec<DumpReason>,
+    /// Whether new flows are to be told of.
+    pub new_flows: Vec<NewFlows>,
     /// Whether the kernel's table is to be flushed.
     pub flush: bool,
     /// How many flows could not be committed.
@@ -63,6 +66,7 @@ pub fn drain(node: &mut Node) -> Outcome {
             Output::Transmit { bytes, .. } => outcome.datagrams.push(bytes.to_vec()),
             Output::Kernel { op, action } => outcome.ops.push((op, Op::of(&action))),
             Output::Dump(reason, _) => outcome.dumps.push(reason),
+            Output::NewFlows(new_flows) => outcome.new_flows.push(new_flows),
             Output::FlushKernel(_) => outcome.flush = true,
             Output::CommitDone { report, .. } => outcome.commits.push(report),
             Output::CommitRefused { .. } => outcome.refused += 1,
@@ -83,6 +87,7 @@ pub fn settle(node: &mut Node, now: Instant) -> Outcome {
         all.ops.extend(more.ops);
         all.notices.extend(more.notices);
         all.dumps.extend(more.dumps);
+        all.new_flows.extend(more.new_flows);
         all.flush |= more.flush;
         all.refused += more.refused;
         all.injections.extend(more.injections);

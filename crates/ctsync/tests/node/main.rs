@@ -30,3 +30,4 @@ mod property;
 mod recovery;
 mod startup;
 mod traffic;
+mod unheard;

@@ -124,6 +124,12 @@ impl Socket {
             .during("join netlink group")
     }
 
+    /// Leaves a multicast group; what it has sent already is received all the same.
+    pub fn leave(&self, group: u32) -> Result<()> {
+        option::set_netlink(self.as_fd(), Netlink::DropMembership, group)
+            .during("leave netlink group")
+    }
+
     /// Makes the kernel refuse requests with unknown attributes or bits (`NETLINK_GET_STRICT_CHK`),
     /// for subsystems that support it.
     pub fn set_strict_checking(&self, on: bool) -> Result<()> {

@@ -18,6 +18,8 @@ use super::{check, last_errno};
 pub(crate) enum Netlink {
     /// `NETLINK_ADD_MEMBERSHIP`
     AddMembership,
+    /// `NETLINK_DROP_MEMBERSHIP`
+    DropMembership,
     /// `NETLINK_BROADCAST_ERROR`
     BroadcastError,
     /// `NETLINK_NO_ENOBUFS`
@@ -34,6 +36,7 @@ impl Netlink {
     const fn number(self) -> c_int {
         match self {
             Self::AddMembership => libc::NETLINK_ADD_MEMBERSHIP,
+            Self::DropMembership => libc::NETLINK_DROP_MEMBERSHIP,
             Self::BroadcastError => libc::NETLINK_BROADCAST_ERROR,
             Self::NoEnobufs => libc::NETLINK_NO_ENOBUFS,
             Self::CapAck => libc::NETLINK_CAP_ACK,

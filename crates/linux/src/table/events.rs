@@ -22,6 +22,9 @@ use crate::error::{Errno, Result, SystemError};
 use crate::netlink::{EventSocket, Groups, Incoming, MemoryInfo, Subsystem};
 use crate::table::Origins;
 
+/// `NFNLGRP_CONNTRACK_NEW`
+const FLOWS_NEW: u32 = 1;
+
 /// What to subscribe to, and how much room to give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {
@@ -57,7 +60,7 @@ impl Watch {
         reliable: false,
     };
 
-    /// Numbers of `NFNLGRP_CONNTRACK_NEW` and those that follow it (`enum nfnetlink_groups`).
+    /// Numbers of [`FLOWS_NEW`] and those that follow it (`enum nfnetlink_groups`).
     fn groups(&self) -> impl Iterator<Item = u32> {
         let wanted = [
             self.flows_new,
@@ -67,7 +70,7 @@ impl Watch {
             self.expectations_update,
             self.expectations_destroy,
         ];
-        let numbers = (1..).zip(wanted);
+        let numbers = (FLOWS_NEW..).zip(wanted);
         numbers.filter_map(|(number, wanted)| wanted.then_some(number))
     }
 }
@@ -155,6 +158,17 @@ impl Events {
             Incoming::Overrun => sink(Notice::Overrun),
             Incoming::Truncated => sink(Notice::Truncated),
         })
+    }
+
+    /// Does without new flows from now on, or has them told again. When nobody on the host listens to
+    /// them the kernel does not even make these events.
+    pub fn hear_new_flows(&self, heard: bool) -> Result<()> {
+        let socket = self.socket.socket();
+        if heard {
+            socket.join(FLOWS_NEW)
+        } else {
+            socket.leave(FLOWS_NEW)
+        }
     }
 
     /// Has the kernel drop events of flows that do not pass; those that are queued already still

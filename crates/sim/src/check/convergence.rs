@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ctsync::{ModeConfig, Notice, Refusal, Request};
-use flow::Status;
+use flow::{Origin, Status};
 
 use super::comparison::{Demand, Truth, compare};
 use super::{Checker, external, internal};
@@ -26,6 +26,8 @@ pub(super) struct Convergence {
     own_excused: PerHost<bool>,
     /// Why external caches may differ from the internal ones of the others, until a bulk.
     peer_excused: bool,
+    /// Commits have filled tables, of which nobody was told but of what traffic did since.
+    commits: bool,
     /// The caches were too small.
     full: bool,
     /// Ends of flows were lost before anyone noted them.
@@ -54,16 +56,18 @@ impl Checker for Convergence {
                 *self.own_excused.get_mut(scene.host) = true;
                 self.excuse_all();
             }
-            Fact::Requested(Request::FlushExternal | Request::Commit(..))
-            | Fact::KernelFlushed
-            | Fact::Stopped => self.excuse_all(),
+            Fact::Requested(Request::Commit(..)) => self.commits = true,
+            Fact::Requested(Request::FlushExternal) | Fact::KernelFlushed | Fact::Stopped => {
+                self.excuse_all();
+            }
             Fact::Settled => {
                 for host in scene.everyone() {
                     if !*self.own_excused.get(host) {
                         self.own(scene, host, say);
                     }
+                    let told_only = self.commits && !scene.scenario.node.refreshes();
                     if let Some(demand) = self.settled_demand(scene) {
-                        self.peers(scene, host, demand, say);
+                        self.peers(scene, host, demand, told_only, say);
                     }
                 }
             }
@@ -83,7 +87,7 @@ impl Checker for Convergence {
                     if read_again || !*self.own_excused.get(host) {
                         self.own(scene, host, say);
                     }
-                    self.peers(scene, host, demand, say);
+                    self.peers(scene, host, demand, false, say);
                 }
             }
             Fact::Operated(operation, Err(Refusal::Exists)) if has_rival(scene, operation) => {
@@ -111,11 +115,13 @@ impl Convergence {
         if self.full || self.peer_excused && !scenario.node.refreshes() {
             return None;
         }
+        // What was there before a commit replaced it, and what a commit wrote, nobody told.
+        let commits = self.commits && !scenario.node.refreshes();
         let noticed_only =
             scenario.node.mode == ModeConfig::Notrack && (scenario.loses() || scenario.reorders());
         Some(Demand {
             // The end of a flow that got lost, or was overtaken, is not told again.
-            extra: !noticed_only && !self.ends_lost,
+            extra: !noticed_only && !self.ends_lost && !commits,
             wrong: !scenario.node.injects() || scenario.tells_lives_apart(),
             partial: !scenario.tells_lives_apart(),
             ..Demand::EQUAL
@@ -171,6 +177,7 @@ impl Convergence {
         scene: &Scene<'_>,
         host: HostId,
         mut demand: Demand,
+        told_only: bool,
         say: &mut dyn FnMut(String),
     ) {
         let node = &scene.scenario.node;
@@ -183,6 +190,9 @@ impl Convergence {
                 table(it, true)
             };
             flows.retain(|key, _| !scene.history.is_injected(other, key));
+            if told_only {
+                flows.retain(|key, _| is_by_traffic(scene, other, key));
+            }
             for (key, mut essence) in flows {
                 if !node.tcp_window_tracking {
                     essence.wscale = flow::PerDir::default();
@@ -291,6 +301,12 @@ impl Convergence {
             }
         }
     }
+}
+
+/// Whether the present state of a flow is the work of traffic.
+fn is_by_traffic(scene: &Scene<'_>, host: HostId, key: &Key) -> bool {
+    let last = scene.history.versions(host, key).last();
+    last.is_some_and(|last| last.origin == Origin::Traffic)
 }
 
 /// Whether another flow has the reply tuple that a flow to be created needs.

@@ -109,7 +109,10 @@ impl Expectations {
                 say(format!("{} sent in a version that never was", what()));
                 continue;
             };
-            if let Some(wrong) = difference(&message, &truth.expectation) {
+            // It may have got another life since it began.
+            let all = versions.iter().filter(|it| is_of(it, told.class));
+            let wrong = all.map(|it| difference(&message, &it.expectation)).min();
+            if let Some(wrong) = wrong.flatten() {
                 say(format!("{} sent with a wrong {wrong}", what()));
             }
             let node = &scene.scenario.node;

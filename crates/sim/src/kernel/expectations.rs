@@ -42,6 +42,15 @@ impl ExpectKey {
     }
 }
 
+/// What a request to create an expectation has led to.
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// It is new.
+    New(ExpectChange),
+    /// It was there, and has got this life, of which no event tells.
+    Prolonged(ExpectKey, Expectation<'static>),
+}
+
 /// One change of the table.
 #[derive(Clone, Debug)]
 pub struct ExpectChange {
@@ -136,7 +145,7 @@ impl Kernel {
         &mut self,
         request: &Expectation<'_>,
         origin: Origin,
-    ) -> Result<Option<ExpectChange>, Refusal> {
+    ) -> Result<Created, Refusal> {
         let master = self.get(&Key::new(&request.master, request.zone));
         let master = master.ok_or(Refusal::NotFound)?;
         if master.helper.is_none() {
@@ -171,14 +180,19 @@ impl Kernel {
         if self.expectations.table.contains_key(&key) {
             // What is there gets its timeout anew (`ctnetlink_change_expect`), and no event tells.
             let end = self.now + Duration::from_secs(timeout.into());
-            if let Some((_, known)) = self.expectations.table.get_mut(&key) {
-                *known = end;
-            }
-            return Ok(None);
+            let Some((known, known_end)) = self.expectations.table.get_mut(&key) else {
+                return Err(Refusal::Exists);
+            };
+            *known_end = end;
+            let prolonged = Expectation {
+                timeout: Some(timeout),
+                ..known.clone()
+            };
+            return Ok(Created::Prolonged(key, prolonged));
         }
         self.expect(expectation, origin)
+            .map(Created::New)
             .ok_or(Refusal::Exists)
-            .map(Some)
     }
 
     /// `IPCTNL_MSG_EXP_DELETE` with the tuple waited for.

@@ -19,7 +19,7 @@ use flow::{
 
 use crate::essence::Key;
 use expectations::Expectations;
-pub use expectations::{ExpectChange, ExpectKey, FUNCTIONS};
+pub use expectations::{Created, ExpectChange, ExpectKey, FUNCTIONS};
 
 /// Helpers with which flows are made; the last one has a name too long for the wire.
 pub const HELPERS: [&str; 4] = ["ftp", "sip", "rpc", "netbios-name-svc"];
@@ -60,6 +60,8 @@ pub struct Kernel {
     events: VecDeque<Event<'static>>,
     events_len_max: usize,
     listening: bool,
+    /// New flows are not told of.
+    deaf_to_new: bool,
     overrun: bool,
     len_max: usize,
     generation: u64,
@@ -83,6 +85,7 @@ impl Kernel {
             events: VecDeque::new(),
             events_len_max,
             listening: false,
+            deaf_to_new: false,
             overrun: false,
             len_max,
             generation: 0,
@@ -95,8 +98,14 @@ impl Kernel {
     /// Opens (empty) or closes the event queue.
     pub fn listen(&mut self, listening: bool) {
         self.listening = listening;
+        self.deaf_to_new = false;
         self.events.clear();
         self.overrun = false;
+    }
+
+    /// Joins the group of new flows, or leaves it (`NFNLGRP_CONNTRACK_NEW`); what waits stays.
+    pub const fn tell_new(&mut self, told: bool) {
+        self.deaf_to_new = !told;
     }
 
     /// Adds a flow that is not there yet; `false` if it or its reply is.
@@ -358,6 +367,10 @@ impl Kernel {
     }
 
     fn report(&mut self, event: Event<'static>) {
+        let is_new_flow = event.kind == EventKind::New && matches!(event.object, Object::Flow(_));
+        if self.deaf_to_new && is_new_flow {
+            return;
+        }
         if self.listening && self.events.len() >= self.events_len_max {
             self.overrun = true;
         } else if self.listening {

@@ -46,6 +46,8 @@ pub enum Incident {
     Reboot,
     /// The backup takes over.
     Failover,
+    /// The backup takes over, and does no more than a commit.
+    Promotion,
     /// Someone runs a command, most of which are drawn at random.
     Request(Request),
     /// Many changes at one moment.
@@ -130,6 +132,8 @@ pub struct NodeSettings {
     pub tcp_window_tracking: bool,
     /// `NetlinkOverrunResync`.
     pub overrun_resync: Option<Duration>,
+    /// Flows of a commit during which new ones are not heard.
+    pub commit_unheard_min: usize,
     /// The wall clock at the start of the world.
     pub wall_clock: u32,
 }
@@ -174,6 +178,7 @@ impl Scenario {
                 startup_resync: false,
                 tcp_window_tracking: true,
                 overrun_resync: Some(Duration::from_secs(2)),
+                commit_unheard_min: usize::MAX,
                 wall_clock: WALL_CLOCK,
             },
         }
@@ -214,8 +219,15 @@ impl Scenario {
             scenario.table_len_max = scenario.slots.try_into().unwrap_or(20);
         }
         scenario.node = random_settings(&mut random);
+        let unheard = [1, 1, 10, usize::MAX];
+        let min = Random::fork(seed, "unheard").pick(&unheard).copied();
+        scenario.node.commit_unheard_min = min.unwrap_or(1);
         modes::choose(&mut scenario, wish, &mut Random::fork(seed, "modes"));
         scenario.incidents = random_incidents(&mut random, &scenario);
+        let promotes = Random::fork(seed, "promotion").chance(Percent(30));
+        if promotes && scenario.can_befall(Incident::Promotion) {
+            scenario.incidents.push(Incident::Promotion);
+        }
         scenario
     }
 }
@@ -303,6 +315,7 @@ fn random_settings(random: &mut Random) -> NodeSettings {
         startup_resync: random.chance(Percent(30)),
         tcp_window_tracking: random.chance(Percent(50)),
         overrun_resync: Some(Duration::from_millis(random.between(200, 3_000))),
+        commit_unheard_min: usize::MAX,
         wall_clock: *random
             .pick(&[WALL_CLOCK, u32::MAX - 300])
             .unwrap_or(&WALL_CLOCK),

@@ -172,6 +172,7 @@ impl Scenario {
             Incident::Reconnect if injects && bypasses => false,
             Incident::Reconnect => self.transport == Transport::Streams,
             Incident::Failover
+            | Incident::Promotion
             | Incident::Restart
             | Incident::Reboot
             | Incident::Request(Request::ResyncKernel(_) | Request::SchedulePurge)
@@ -187,7 +188,9 @@ impl Scenario {
             {
                 false
             }
-            Incident::Failover | Incident::Request(Request::SchedulePurge) => self.hosts == 2,
+            Incident::Failover
+            | Incident::Promotion
+            | Incident::Request(Request::SchedulePurge) => self.hosts == 2,
             _ => true,
         }
     }

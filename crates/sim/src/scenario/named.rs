@@ -14,7 +14,7 @@ use crate::random::Percent;
 pub fn named() -> Vec<Scenario> {
     let basics = faults().into_iter().chain(commands());
     let more = modes().into_iter().chain(links()).chain(expectations());
-    basics.chain(more).collect()
+    basics.chain(more).chain(unheard()).collect()
 }
 
 /// FT-FW, and what links and daemons do to it.
@@ -222,6 +222,62 @@ fn expectations() -> Vec<Scenario> {
             .in_mode(ModeConfig::Notrack)
             .bypassing()
             .called("notrack-bypass-expectations"),
+    ]
+}
+
+/// Commits during which new flows are not heard, while traffic goes on.
+fn unheard() -> Vec<Scenario> {
+    let promotes = || {
+        let calm = Scenario::calm("");
+        Scenario {
+            pause_max: Duration::from_millis(2),
+            event_delay_max: Duration::from_millis(30),
+            incidents: vec![Incident::Promotion, Incident::Burst],
+            incident_pause_max: Duration::from_millis(900),
+            node: NodeSettings {
+                commit_unheard_min: 1,
+                ..calm.node
+            },
+            ..calm
+        }
+    };
+    let helped = NodeSettings {
+        expectations: true,
+        ..promotes().node
+    };
+    vec![
+        promotes().called("unheard"),
+        Scenario {
+            slots: 8,
+            ..promotes()
+        }
+        .called("unheard-reuse"),
+        Scenario {
+            short_lives: Percent(60),
+            dump_interrupted: Percent(50),
+            ..promotes()
+        }
+        .called("unheard-short-lives"),
+        Scenario {
+            slots: 150,
+            node: helped,
+            ..promotes()
+        }
+        .called("unheard-expectations"),
+        Scenario {
+            events_len_max: 24,
+            ..promotes()
+        }
+        .called("unheard-overrun"),
+        Scenario {
+            incidents: vec![Incident::Failover, Incident::Burst],
+            ..promotes()
+        }
+        .called("unheard-failover"),
+        promotes()
+            .in_mode(ModeConfig::Notrack)
+            .called("notrack-unheard"),
+        promotes().in_mode(ALARM).called("alarm-unheard"),
     ]
 }
 
