@@ -3,14 +3,10 @@
 //! The lines end with the port id of the program that caused the change; its name is left out,
 //! since short-lived programs are found by chance.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
-use testbed::{Command, Implementation, Namespace, Process, Program, wait_until};
+use testbed::{Command, Implementation, Namespace, PATIENCE, Process, Program, wait_until};
 
 use crate::{normal, tables, words};
-
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What happens while both follow, in order.
 const CHANGES: [&str; 9] = [
@@ -35,7 +31,7 @@ fn check(options: &str) {
         let command = Command::new(path).args(words(options));
         namespace.spawn(command).unwrap()
     });
-    wait_until("two subscriptions", TIMEOUT, || {
+    wait_until("two subscriptions", PATIENCE, || {
         subscriptions(&followers[0]) == 2
     })
     .unwrap();
@@ -67,7 +63,7 @@ fn subscriptions(process: &Process) -> usize {
 /// What it showed is taken before the signal: stock prints from within its handler, which may
 /// repeat the last line and miss it in the count.
 fn finish(follower: &Process) -> Vec<String> {
-    wait_until("the last change", TIMEOUT, || {
+    wait_until("the last change", PATIENCE, || {
         let lines = follower.log().lines();
         let of_last = lines.iter().filter(|line| {
             let text = &line.text;
@@ -83,14 +79,14 @@ fn finish(follower: &Process) -> Vec<String> {
     let flows = lines.iter().filter(|line| is_flow(&line.text));
     let flows = flows.map(|line| comparable(&line.text)).collect();
     follower.signal(Signal::INT);
-    assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
+    assert_eq!(follower.wait(PATIENCE).unwrap(), 0);
     wait_for_lines(follower, "flow events have been shown.", 1);
     flows
 }
 
 /// Its last lines may arrive after its end.
 fn wait_for_lines(follower: &Process, needle: &str, count: usize) {
-    wait_until(needle, TIMEOUT, || {
+    wait_until(needle, PATIENCE, || {
         let lines = follower.log().lines();
         let found = lines.iter().filter(|line| line.text.contains(needle));
         found.count() == count
@@ -166,12 +162,12 @@ fn events_make_a_whole_document() {
     let path = Implementation::Ours.path(Program::Conntrack).unwrap();
     let command = Command::new(&path).args(["-E", "-o", "xml"]);
     let follower = namespace.spawn(command).unwrap();
-    wait_until("a subscription", TIMEOUT, || subscriptions(&follower) == 1).unwrap();
+    wait_until("a subscription", PATIENCE, || subscriptions(&follower) == 1).unwrap();
     let command = Command::new(path).args(words(CHANGES[0]));
     namespace.run(command).unwrap();
     wait_for_lines(&follower, "</flow>", 1);
     follower.signal(Signal::TERM);
-    assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
+    assert_eq!(follower.wait(PATIENCE).unwrap(), 0);
     wait_for_lines(&follower, "</conntrack>", 1);
     let lines = follower.log().lines();
     let starts: Vec<&str> = lines
@@ -194,7 +190,7 @@ fn a_long_event_is_whole() {
     let options = ["-E", "-e", "DESTROY", "-o", "xml,timestamp,ktimestamp"];
     let follower = Command::new(path).args(options);
     let follower = namespace.spawn(follower).unwrap();
-    wait_until("a subscription", TIMEOUT, || subscriptions(&follower) == 1).unwrap();
+    wait_until("a subscription", PATIENCE, || subscriptions(&follower) == 1).unwrap();
     let address = |last: u32| format!("2001:db8:1111:2222:3333:4444:5555:{last}");
     let (src, dst) = (address(6666), address(7777));
     for change in [
@@ -215,5 +211,5 @@ fn a_long_event_is_whole() {
     assert!(line.text.len() > 1023, "{}", line.text.len());
     assert!(line.text.ends_with("</when></flow>"), "{}", line.text);
     follower.signal(Signal::TERM);
-    assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
+    assert_eq!(follower.wait(PATIENCE).unwrap(), 0);
 }

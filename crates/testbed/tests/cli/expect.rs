@@ -2,12 +2,10 @@
 //!
 //! The kernel takes expectations only beside a flow with a helper, which commands cannot give it.
 
-use std::time::Duration;
-
 use flow::{Addrs, Flow, Helper, L4, Name, Ports, ProtoInfo, TcpInfo, TcpState, Tuple};
 use linux::table::{Request, Table};
 use rustix::process::Signal;
-use testbed::{Command, Implementation, Namespace, Output, Program, wait_until};
+use testbed::{Command, Implementation, Namespace, Output, PATIENCE, Program, wait_until};
 
 use serde_json::Value;
 
@@ -167,19 +165,18 @@ fn events_of_expectations_are_followed() {
     let path = Implementation::Ours.path(Program::Conntrack).unwrap();
     let follower = Command::new(path).args(["-E", "expect"]);
     let follower = namespace.spawn(follower).unwrap();
-    let timeout = Duration::from_secs(20);
     // Whether it listens is seen when it hears.
-    wait_until("an event", timeout, || {
+    wait_until("an event", PATIENCE, || {
         ours(&namespace, EXPECTATIONS[0]);
         ours(&namespace, "-F expect");
         let lines = follower.log().lines();
         lines.iter().any(|line| line.text.starts_with("    [NEW] "))
     })
     .unwrap();
-    follower.wait_for_line("[DESTROY] ", timeout).unwrap();
+    follower.wait_for_line("[DESTROY] ", PATIENCE).unwrap();
     follower.signal(Signal::TERM);
-    assert_eq!(follower.wait(timeout).unwrap(), 0);
-    wait_until("the summary", timeout, || {
+    assert_eq!(follower.wait(PATIENCE).unwrap(), 0);
+    wait_until("the summary", PATIENCE, || {
         let lines = follower.log().lines();
         lines
             .iter()

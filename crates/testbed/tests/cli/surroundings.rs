@@ -5,16 +5,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use testbed::{
-    Command, Folder, Implementation, Namespace, Output, Program, ensure_packages, wait_until,
+    Command, Folder, Implementation, Namespace, Output, PATIENCE, Program, ensure_packages,
+    wait_until,
 };
 
 use crate::{normal, tables, words};
-
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn path(implementation: Implementation) -> String {
     let path = implementation.path(Program::Conntrack).unwrap();
@@ -267,7 +265,7 @@ fn following_ends_with_its_reader_and_with_a_signal() {
         };
         list.lines().filter(has_groups).count()
     };
-    wait_until("three subscriptions", TIMEOUT, || sockets() == 3).unwrap();
+    wait_until("three subscriptions", PATIENCE, || sockets() == 3).unwrap();
     let change = |port: u32| {
         let line = format!("-I -s 10.3.0.1 -d 10.3.0.2 -p udp --sport {port} --dport 6 -t 900");
         namespace
@@ -275,16 +273,16 @@ fn following_ends_with_its_reader_and_with_a_signal() {
             .unwrap();
     };
     change(1);
-    piped.wait_for_line("sport=1 ", TIMEOUT).unwrap();
+    piped.wait_for_line("sport=1 ", PATIENCE).unwrap();
     // The second one finds nobody who reads.
     change(2);
-    assert_eq!(piped.wait(TIMEOUT).unwrap(), 0);
+    assert_eq!(piped.wait(PATIENCE).unwrap(), 0);
     for (follower, signal) in &followers {
-        follower.wait_for_line("sport=2 ", TIMEOUT).unwrap();
+        follower.wait_for_line("sport=2 ", PATIENCE).unwrap();
         follower.signal(*signal);
-        assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
+        assert_eq!(follower.wait(PATIENCE).unwrap(), 0);
         // Its last line may arrive after its end.
-        wait_until("the summary", TIMEOUT, || {
+        wait_until("the summary", PATIENCE, || {
             let lines = follower.log().lines();
             let summary = "2 flow events have been shown.";
             lines.iter().any(|line| line.text.ends_with(summary))
