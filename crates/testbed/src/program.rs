@@ -2,7 +2,8 @@
 //!
 //! [`Implementation`] says whose, [`Program`] which one. Ours are looked for in the folder that
 //! the variable `CONNTRACK_TOOLS_BIN_DIR` names, else in the one set by [`set_program_folder`],
-//! else beside the running executable, in its profile first.
+//! else beside the running executable, in its profile first. Stock's are Debian's, unless the
+//! variable `CONNTRACK_TOOLS_STOCK_DIR` names a folder with those of another version.
 
 use std::env;
 use std::fmt;
@@ -13,6 +14,9 @@ use crate::{Error, Result};
 
 /// Names a folder with our programs when they are not beside the running executable.
 const BIN_DIR_VARIABLE: &str = "CONNTRACK_TOOLS_BIN_DIR";
+
+/// Names a folder with stock's programs, when those that are installed are not meant.
+const STOCK_DIR_VARIABLE: &str = "CONNTRACK_TOOLS_STOCK_DIR";
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
@@ -54,7 +58,8 @@ impl Implementation {
                 remedy: format!("run `cargo build -p {name}` or set {BIN_DIR_VARIABLE}"),
             }),
             Self::Stock => {
-                let path = Path::new("/usr/sbin").join(name);
+                let chosen = env::var_os(STOCK_DIR_VARIABLE).map(PathBuf::from);
+                let path = chosen.unwrap_or("/usr/sbin".into()).join(name);
                 if path.exists() {
                     return Ok(path);
                 }

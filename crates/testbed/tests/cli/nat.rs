@@ -4,7 +4,8 @@
 //! a condition takes for a translation.
 
 use crate::check;
-use crate::rows::{Row, differs, same};
+use crate::rows::{Row, differs, differs_before, same};
+use crate::stock::DEBIAN_13;
 
 /// Flows that the kernel translates, and some that only look like it.
 pub const TRANSLATED: &[&str] = &[
@@ -113,17 +114,18 @@ pub const CHANGE: &[Row] = &[
     same("-D --orig-dst 10.0.9.1 --dst-nat 10.7.0.2 -p udp -w 5"),
     same("-D --orig-dst 10.0.9.1 --dst-nat 10.7.0.1 -p tcp --sport 1001"),
     same("-D -n 10.8.0.1:4001"),
+    differs_before(
+        DEBIAN_13,
+        "-U -n -m 6",
+        "cli-16",
+        0,
+        "3 flow entries have been updated.",
+    ),
     differs(
         "-U -g 10.7.0.2 -m 5",
         "cli-16",
         0,
         "1 flow entries have been updated.",
-    ),
-    differs(
-        "-U -n -m 6",
-        "cli-16",
-        0,
-        "3 flow entries have been updated.",
     ),
     differs(
         "-D -j -f ipv4",

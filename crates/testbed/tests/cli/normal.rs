@@ -5,7 +5,7 @@
 
 use testbed::Output;
 
-use crate::passing;
+use crate::{passing, stock};
 
 /// An answer in its comparable form.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn stdout(text: &str) -> String {
 pub fn stderr(text: &str) -> String {
     let lines = text.split_inclusive('\n');
     let text: String = lines.filter(|line| !line.starts_with("Hint: ")).collect();
-    text.replace("conntrack v1.4.7 (", "conntrack v1.4.9 (")
+    stock::as_followed(&text)
 }
 
 /// One line of a flow; blanks are kept.

@@ -6,7 +6,7 @@
 
 use testbed::{Command, Implementation, Namespace, Output, Program};
 
-use crate::rows::{OLD, Row, differs, same};
+use crate::rows::{Row, differs, same};
 use crate::{Pair, check_rows, normal, words};
 
 /// What their machines have in their tables: services, translated to what is behind them, and zones.
@@ -90,7 +90,7 @@ pub const WRITERS: &[Row] = &[
     same("-D -d 192.0.2.200"),
     same("-F"),
     same("-F expect"),
-    differs("-V", OLD, 0, "conntrack v1.4.9 ("),
+    differs("-V", "cli-110", 0, "conntrack v1.4.9 ("),
 ];
 
 #[test]
