@@ -200,6 +200,25 @@ fn what_was_overtaken_does_not_come_back() {
     assert_eq!(node.stats().get(Counter::MessagesBefore), 2);
 }
 
+/// Its numbers begin close behind where the former life's have ended, so that its messages look late.
+#[test]
+fn a_peer_that_restarts_at_once_is_asked_for_what_its_new_life_was_refused() {
+    let mut node = started(notrack(), at(0));
+    for place in 0..20 {
+        let message = told(EventKind::New, Flags::NONE, 100 + place, &flow(1 + place));
+        from(&mut node, 100, 1, &message);
+    }
+    for place in 0..18 {
+        let message = told(EventKind::New, Flags::NONE, 103 + place, &flow(20 - place));
+        from(&mut node, 200, 1, &message);
+    }
+    let refused = node.stats().get(Counter::MessagesLost);
+    assert!(refused > 5, "{refused}");
+    node.handle(at(1_300), Input::Timeout);
+    let outcome = settle(&mut node, at(1_300));
+    assert!(spoken(&outcome.datagrams).0.contains(&Control::Resync));
+}
+
 fn only(outcome: &Outcome) -> Vec<(Kind, Status)> {
     let messages = outcome.datagrams.iter().flat_map(|it| split(it));
     messages

@@ -106,6 +106,11 @@ impl Notrack {
                 scene.signals.gap = true;
                 self.repair.on_loss(now, u64::from(lost));
             }
+            Step::Anew(refused) => {
+                scene.stats.add(Counter::MessagesLost, u64::from(refused));
+                scene.signals.gap = true;
+                self.repair.on_new_life(now, u64::from(refused));
+            }
         }
         Ok(verdict)
     }

@@ -20,6 +20,9 @@ const INTERVAL_MIN: Duration = Duration::from_secs(60);
 /// Longest time between two requests while messages are being lost.
 const INTERVAL_MAX: Duration = Duration::from_secs(3600);
 
+/// Shortest time between two requests to a sender that has begun a new life: no bulk has caused that.
+const INTERVAL_OF_LIVES: Duration = Duration::from_secs(10);
+
 /// When everything is to be asked for.
 #[derive(Debug)]
 pub(crate) struct Repair {
@@ -62,6 +65,16 @@ impl Repair {
         self.due = Some(soon.max(asked_at + self.interval));
     }
 
+    /// The sender has started anew, and messages of its new life were taken for those of the old one.
+    pub(crate) fn on_new_life(&mut self, now: Instant, refused: u64) {
+        self.lost = self.lost.saturating_add(refused);
+        let soon = now + DELAY;
+        let due = self
+            .asked_at
+            .map_or(soon, |asked_at| soon.max(asked_at + INTERVAL_OF_LIVES));
+        self.due = Some(self.due.map_or(due, |already| already.min(due)));
+    }
+
     /// When the request is due.
     pub(crate) const fn due(&self) -> Option<Instant> {
         self.due
@@ -102,5 +115,19 @@ mod tests {
         repair.on_asked(seconds(3821 + 3600));
         repair.on_loss(seconds(20_000), 1);
         assert_eq!(repair.due(), Some(seconds(20_001)));
+    }
+
+    #[test]
+    fn a_new_life_is_asked_soon_whatever_was_lost_before() {
+        let mut repair = Repair::default();
+        repair.on_new_life(seconds(100), 1);
+        assert_eq!(repair.due(), Some(seconds(101)));
+        repair.on_asked(seconds(101));
+        repair.on_loss(seconds(102), 1);
+        assert_eq!(repair.due(), Some(seconds(221)));
+        repair.on_new_life(seconds(103), 1);
+        assert_eq!(repair.due(), Some(seconds(111)));
+        repair.on_loss(seconds(104), 1);
+        assert_eq!(repair.on_asked(seconds(111)), 3);
     }
 }

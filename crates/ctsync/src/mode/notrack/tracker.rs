@@ -4,6 +4,10 @@
 //! as long as nothing newer about the same flow was taken before. What the last [`RECENT_LEN`]
 //! messages were about is kept for that. A number from further behind, or one that comes after a
 //! while, is not late: the sender counts anew.
+//!
+//! A sender that counts anew close behind looks like one whose datagrams come late, until its series
+//! has passed the old one without a break, or goes on for a while. Only then is it known that what
+//! was refused meanwhile was news: it counts as lost.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -27,6 +31,8 @@ pub(crate) enum Step {
     Gap(u32),
     /// It is late, or came twice.
     Before,
+    /// The sender counts anew, and so many of its messages were taken for overtaken ones.
+    Anew(u32),
 }
 
 /// What is known of one sender's numbers.
@@ -36,6 +42,10 @@ pub(crate) struct Tracker {
     taken_at: Instant,
     /// What the message with a number was about, at the number modulo the length; zero for none.
     recent: Vec<u32>,
+    /// The number of the message before this one, if that was behind the last one.
+    before: Option<Seq>,
+    /// Messages refused as overtaken since the series went on.
+    refused: u32,
 }
 
 impl Numbers for Tracker {
@@ -54,12 +64,18 @@ impl Tracker {
         let ahead = seq.distance(last);
         if ahead <= 0 {
             let near = usize::try_from(-i64::from(ahead)).is_ok_and(|it| it < RECENT_LEN);
-            if !near || now.since(self.taken_at) >= DATAGRAM_LIFE_MAX {
-                self.begin(now, seq);
+            if near && now.since(self.taken_at) < DATAGRAM_LIFE_MAX {
+                self.before = Some(seq);
+                return Step::Before;
             }
-            return Step::Before;
+            self.begin(now, seq);
+            return self.own_up(Step::Before);
         }
         let missing = ahead.unsigned_abs() - 1;
+        if self.before.take() != Some(last) {
+            // What came late is over, and the series goes on where it was.
+            self.refused = 0;
+        }
         // What the missing ones are about is not known.
         for place in (0..missing).rev().take(RECENT_LEN) {
             self.note(last.plus(1 + place), 0);
@@ -67,11 +83,22 @@ impl Tracker {
         self.note(seq, 0);
         self.last = Some(seq);
         self.taken_at = now;
-        if missing == 0 {
-            Step::Next
-        } else {
-            Step::Gap(missing)
+        match missing {
+            0 => self.own_up(Step::Next),
+            _ => Step::Gap(missing.saturating_add(self.take_refused())),
         }
+    }
+
+    /// What a step is if messages were refused that were news.
+    fn own_up(&mut self, step: Step) -> Step {
+        match self.take_refused() {
+            0 => step,
+            refused => Step::Anew(refused),
+        }
+    }
+
+    fn take_refused(&mut self) -> u32 {
+        core::mem::take(&mut self.refused)
     }
 
     /// Whether the message with this number, which is about this, is the newest about it.
@@ -84,7 +111,9 @@ impl Tracker {
             && newer
                 .take(RECENT_LEN)
                 .any(|newer| self.about(newer) == about);
-        if !overtaken {
+        if overtaken {
+            self.refused = self.refused.saturating_add(1);
+        } else {
             self.note(seq, about);
         }
         !overtaken
@@ -93,6 +122,7 @@ impl Tracker {
     fn begin(&mut self, now: Instant, seq: Seq) {
         self.last = Some(seq);
         self.taken_at = now;
+        self.before = None;
         self.recent.clear();
         self.recent.resize(RECENT_LEN, 0);
     }
@@ -149,7 +179,8 @@ mod tests {
             (12, 2, Step::Before, false),
             // Twice.
             (13, 2, Step::Before, true),
-            (14, 4, Step::Next, true),
+            // From 11 on it could as well be a new life.
+            (14, 4, Step::Anew(1), true),
             (11, 4, Step::Before, false),
         ]);
     }
@@ -164,6 +195,53 @@ mod tests {
         let later = Instant(3_000_000_000);
         assert_eq!(tracker.step(later, Seq(400)), Step::Before);
         assert_eq!(tracker.step(later, Seq(401)), Step::Next);
+    }
+
+    /// Both lives tell of the same 200 flows, the second one in the opposite order and three
+    /// numbers later.
+    #[test]
+    fn what_a_new_life_was_refused_is_known_when_its_series_passes_the_old_one() {
+        let mut tracker = Tracker::default();
+        for place in 0..200 {
+            tracker.step(Instant(0), Seq(100 + place));
+            assert!(tracker.is_news(Seq(100 + place), 1 + u64::from(place)));
+        }
+        let mut refused = 0;
+        for place in 0..197 {
+            let seq = Seq(103 + place);
+            assert_eq!(tracker.step(Instant(1), seq), Step::Before);
+            refused += u32::from(!tracker.is_news(seq, u64::from(200 - place)));
+        }
+        assert_eq!(refused, 98);
+        assert_eq!(tracker.step(Instant(1), Seq(300)), Step::Anew(98));
+        assert_eq!(tracker.step(Instant(1), Seq(301)), Step::Next);
+    }
+
+    #[test]
+    fn what_a_new_life_was_refused_is_known_when_it_goes_on_for_a_while() {
+        let mut tracker = Tracker::default();
+        for seq in 100..200 {
+            tracker.step(Instant(0), Seq(seq));
+            assert!(tracker.is_news(Seq(seq), 7));
+        }
+        for seq in 110..115 {
+            assert_eq!(tracker.step(Instant(1), Seq(seq)), Step::Before);
+            assert!(!tracker.is_news(Seq(seq), 7));
+        }
+        let later = Instant(3_000_000_000);
+        assert_eq!(tracker.step(later, Seq(115)), Step::Anew(5));
+        assert_eq!(tracker.step(later, Seq(116)), Step::Next);
+    }
+
+    #[test]
+    fn what_comes_late_is_no_new_life() {
+        check(&[
+            (10, 1, Step::Next, true),
+            (13, 2, Step::Gap(2), true),
+            (12, 2, Step::Before, false),
+            (14, 2, Step::Next, true),
+            (15, 2, Step::Next, true),
+        ]);
     }
 
     #[test]
