@@ -101,15 +101,10 @@ pub enum Unreadable {
 impl<R: BufRead> Lines<R> {
     /// Before the first line.
     pub const fn new(reader: R) -> Self {
-        Self::starting_at(1, reader)
-    }
-
-    /// Before a line that has this number.
-    pub const fn starting_at(number: u64, reader: R) -> Self {
         Self {
             reader,
             line: Vec::new(),
-            number: number.saturating_sub(1),
+            number: 0,
         }
     }
 
@@ -123,16 +118,49 @@ impl<R: BufRead> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        let bare = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-        if bare.len() > LINE_MAX {
-            return Err(Unreadable::TooLong(self.number));
-        }
-        let text = match std::str::from_utf8(bare) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bare),
-        };
-        Ok(Some((self.number, text)))
+        bare(self.number, &self.line).map(Some)
     }
+}
+
+/// The lines of a text in memory with their numbers, one at a time.
+#[derive(Clone, Debug)]
+pub struct TextLines<'a> {
+    rest: &'a [u8],
+    /// Of the next one.
+    number: u64,
+}
+
+impl<'a> TextLines<'a> {
+    /// Before a line that has this number.
+    pub const fn starting_at(number: u64, text: &'a [u8]) -> Self {
+        Self { rest: text, number }
+    }
+
+    /// The next line without its end, `None` after the last one.
+    pub fn next_line(&mut self) -> Result<Option<(u64, Cow<'a, str>)>, Unreadable> {
+        let mut reader = self.rest;
+        // Memory can be read.
+        let len = reader.skip_until(b'\n').unwrap_or_default();
+        let Some((line, rest)) = self.rest.split_at_checked(len).filter(|_| len > 0) else {
+            return Ok(None);
+        };
+        let number = self.number;
+        (self.rest, self.number) = (rest, number + 1);
+        bare(number, line).map(Some)
+    }
+}
+
+/// A line without its end.
+fn bare(number: u64, line: &[u8]) -> Result<(u64, Cow<'_, str>), Unreadable> {
+    let bare = line.strip_suffix(b"\n").unwrap_or(line);
+    if bare.len() > LINE_MAX {
+        return Err(Unreadable::TooLong(number));
+    }
+    let text = match std::str::from_utf8(bare) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bare),
+    };
+    Ok((number, text))
 }
 
 /// The words of a line. The closing quote ends a word; an open one ends with the line.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::source::{Chunk, Chunks};
-use crate::cli::batch::{Line, Lines, Unreadable};
+use crate::cli::batch::{Line, TextLines, Unreadable};
 use crate::cli::{self, Environment};
 
 /// Most threads.
@@ -157,7 +157,7 @@ fn check_chunk(place: usize, chunk: &Chunk, environment: &Environment<'_>) -> Ou
         place,
         ..Outcome::default()
     };
-    let mut lines = Lines::starting_at(chunk.first_line, &*chunk.text);
+    let mut lines = TextLines::starting_at(chunk.first_line, &chunk.text);
     loop {
         let (number, line) = match lines.next_line() {
             Ok(Some(line)) => line,

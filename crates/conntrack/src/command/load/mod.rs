@@ -17,7 +17,7 @@ use linux::{Errno, SystemError};
 use super::{Console, Done, Failure, create, delete, flush, update};
 use crate::cli::Environment;
 use crate::cli::Job;
-use crate::cli::batch::{Line, Lines};
+use crate::cli::batch::{Line, TextLines};
 use crate::cli::hiargs::NewFlow;
 use crate::files;
 
@@ -123,7 +123,7 @@ struct Reading {
 impl Reading {
     fn chunk(&mut self, chunk: &Chunk, environment: &Environment<'_>) -> Result<Steps, Failure> {
         let mut last_line = chunk.first_line;
-        let mut lines = Lines::starting_at(chunk.first_line, &*chunk.text);
+        let mut lines = TextLines::starting_at(chunk.first_line, &chunk.text);
         while let Ok(Some((number, line))) = lines.next_line() {
             // What it warns of was said when it was checked.
             let line = Line::parse(&line, environment, &mut Vec::new());

@@ -161,7 +161,7 @@ fn line_ends(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::batch::Lines;
+    use crate::cli::batch::TextLines;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
@@ -171,7 +171,7 @@ mod tests {
         let mut chunks = source.chunks().unwrap();
         let mut found = Vec::new();
         while let Some(Chunk { first_line, text }) = chunks.next_chunk().unwrap() {
-            let mut lines = Lines::starting_at(first_line, &*text);
+            let mut lines = TextLines::starting_at(first_line, &text);
             while let Ok(Some((number, line))) = lines.next_line() {
                 found.push((number, line.into_owned()));
             }
