@@ -330,8 +330,6 @@ pub fn number_after(text: &str, word: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -352,7 +350,7 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = i32::try_from(worker.id()).unwrap();
-        let used = testbed::wait_until("CPU time", Duration::from_secs(10), || {
+        let used = testbed::wait_until("CPU time", testbed::PATIENCE, || {
             cpu_of(pid).is_ok_and(|cpu| cpu > 0.01)
         });
         let memory = memory_of(pid);
