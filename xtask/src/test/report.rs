@@ -27,7 +27,9 @@ impl Report {
         self.failed += outcome.failed;
         let name = &outcome.name;
         if outcome.failed > 0 {
-            self.complain(format!("{name}: {} failed", outcome.failed));
+            let names = outcome.failures.iter().map(|it| format!("\n    {it}"));
+            let names: String = names.collect();
+            self.complain(format!("{name}: {} failed{names}", outcome.failed));
         }
         if outcome.skipped > 0 {
             self.complain(format!("{name}: {} did not run", outcome.skipped));
@@ -69,6 +71,7 @@ mod tests {
             name: "x".into(),
             passed: [(Kind::Unit, 3)].into(),
             failed: 0,
+            failures: vec![],
             skipped: 0,
             litter: vec![],
             counts: vec![],
@@ -88,9 +91,13 @@ mod tests {
         assert_eq!(verdict(&outcome(), &unit), None);
         let failed = Outcome {
             failed: 1,
+            failures: vec!["a::two".into()],
             ..outcome()
         };
-        assert_eq!(verdict(&failed, &unit), Some("x: 1 failed".into()));
+        assert_eq!(
+            verdict(&failed, &unit),
+            Some("x: 1 failed\n    a::two".into())
+        );
         let skipped = Outcome {
             skipped: 2,
             ..outcome()

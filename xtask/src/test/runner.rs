@@ -18,9 +18,16 @@ use crate::cargo::{self, TestProgram};
 /// Programs whose tests measure time or fill the machine: one test at a time.
 /// Named by how their names begin.
 const ALONE: &[&str] = &["failover", "rolling_upgrade"];
-/// Programs whose tests wait most of the time, for daemons of their own: many tests at a time.
-const TOGETHER: &[&str] = &["interop_matrix"];
-const TOGETHER_THREADS: &str = "12";
+/// Programs whose tests wait most of the time, for daemons of their own: so many tests at a time,
+/// also on a machine with few processors.
+const TOGETHER: &[(&str, &str)] = &[
+    ("conntrackd", "4"),
+    ("counters", "4"),
+    ("expectations", "4"),
+    ("interop_matrix", "12"),
+    ("links", "4"),
+    ("weaknesses", "4"),
+];
 
 /// What came of one program.
 #[derive(Debug)]
@@ -31,6 +38,8 @@ pub struct Outcome {
     pub passed: BTreeMap<Kind, u32>,
     /// Tests that failed; at least one if the program itself did.
     pub failed: u32,
+    /// Their names, as far as the program got to tell them.
+    pub failures: Vec<String>,
     /// Tests that did not run: ignored or filtered out.
     pub skipped: u32,
     /// What the program left behind.
@@ -52,8 +61,11 @@ pub fn run(program: &TestProgram) -> Result<Outcome> {
     if ALONE.iter().any(|name| program.target.starts_with(name)) {
         command.arg("--test-threads=1");
     }
-    if TOGETHER.contains(&program.target.as_str()) {
-        command.args(["--test-threads", TOGETHER_THREADS]);
+    let together = TOGETHER.iter().find(|(name, _)| *name == program.target);
+    if let Some((_, threads)) =
+        together.filter(|_| kind == Kind::Namespaces || kind == Kind::Interop)
+    {
+        command.args(["--test-threads", threads]);
     }
     // What passing tests say is read for what they count.
     command.arg("--show-output");
@@ -132,6 +144,7 @@ fn read(name: String, text: &str, program: Kind) -> Outcome {
         name,
         passed: BTreeMap::new(),
         failed: 0,
+        failures: failures(text),
         skipped: 0,
         litter: vec![],
         counts: text
@@ -153,6 +166,16 @@ fn read(name: String, text: &str, program: Kind) -> Outcome {
     outcome.failed += u32::from(!has_totals);
     tell_apart(&mut outcome.passed, text, program);
     outcome
+}
+
+/// The names in the list that ends the harness's report, each once.
+fn failures(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for list in text.split("\nfailures:\n").skip(1) {
+        let lines = list.lines().map_while(|line| line.strip_prefix("    "));
+        names.extend(lines.map(str::to_owned));
+    }
+    names
 }
 
 /// Moves the tests of another kind than their program's to where they belong.
@@ -253,6 +276,25 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 test result: ok. 1 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1s
 ";
         assert_eq!(counts(text), (vec![(Kind::Unit, 3)], 0, 1));
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let text = "\
+test a::one ... ok
+test a::two ... FAILED
+
+failures:
+
+---- a::two stdout ----
+Error: what happened
+
+failures:
+    a::two
+
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s
+";
+        assert_eq!(read("x".into(), text, Kind::Unit).failures, ["a::two"]);
     }
 
     #[test]
