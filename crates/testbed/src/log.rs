@@ -154,6 +154,18 @@ impl Log {
         });
     }
 
+    /// Its last lines, for people.
+    pub(crate) fn tail(&self) -> String {
+        let lines = self.lock();
+        let mut text = format!("\n  --- end of the log of {}", self.name);
+        let skip = lines.kept.len().saturating_sub(TAIL);
+        for line in lines.kept.iter().skip(skip) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  | {}", line.text);
+        }
+        text
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lines> {
         // A panic while the lock was held cannot leave half a line behind.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -192,12 +204,11 @@ pub(crate) fn tails_of_this_thread() -> String {
             let Some(lines) = lines.upgrade() else {
                 continue;
             };
-            let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = write!(text, "\n  --- end of the log of {name}");
-            let skip = lines.kept.len().saturating_sub(TAIL);
-            for line in lines.kept.iter().skip(skip) {
-                let _ = write!(text, "\n  | {}", line.text);
+            text += &Log {
+                name: name.clone(),
+                lines,
             }
+            .tail();
         }
     });
     text

@@ -164,7 +164,12 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// A test that fails at an assertion tells what its processes have said.
+    #[expect(clippy::print_stderr, reason = "the report of a failed test")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log.tail());
+        }
         if !self.kept {
             self.kill();
         }
