@@ -11,6 +11,7 @@ mod clients;
 mod commit;
 mod files;
 mod filter;
+mod large_commit;
 mod layout;
 mod modes;
 mod overrun;
