@@ -1,9 +1,11 @@
-//! Whether an address is one of this machine, asked of the kernel's routes.
+//! Whether an address is one of this machine, asked of the kernel's routes, and whether it can be
+//! used yet.
 //!
 //! Trying to bind to an address does not tell: with `net.ipv4.ip_nonlocal_bind`, which firewalls
 //! with moving addresses often have, any address can be bound to.
 
-use std::net::IpAddr;
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
 
 use nfnetlink::nl::{Message, Messages, flags};
 
@@ -42,6 +44,32 @@ pub fn is_local(addr: IpAddr, interface: u32) -> Result<bool> {
     Ok(answer
         .and_then(|answer| answer.ok())
         .is_some_and(|answer| leads_here(&answer)))
+}
+
+/// The system still makes sure that nobody else has the address (`IFA_F_TENTATIVE`).
+const TENTATIVE: u32 = 0x40;
+/// Somebody else has it (`IFA_F_DADFAILED`).
+const DUPLICATE: u32 = 0x08;
+
+/// Whether an address of this machine cannot be used yet, but will be in a second or two: a new one
+/// of IPv6 is looked for on the link first.
+pub fn is_tentative(addr: Ipv6Addr) -> bool {
+    let listed = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    listed.lines().any(|line| is_tentative_line(line, addr))
+}
+
+/// A line has the address, the interface's number, prefix, scope and flags in hexadecimal, and the
+/// interface's name.
+fn is_tentative_line(line: &str, addr: Ipv6Addr) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    let is_it = words
+        .next()
+        .and_then(|word| u128::from_str_radix(word, 16).ok())
+        == Some(addr.to_bits());
+    let flags = words
+        .nth(3)
+        .and_then(|word| u32::from_str_radix(word, 16).ok());
+    is_it && flags.is_some_and(|flags| flags & (TENTATIVE | DUPLICATE) == TENTATIVE)
 }
 
 fn leads_here(answer: &Message<'_>) -> bool {
@@ -96,5 +124,33 @@ mod tests {
         assert!(!is_local("192.0.2.77".parse().unwrap(), 0).unwrap());
         assert!(!is_local("2001:db8::77".parse().unwrap(), 0).unwrap());
         assert!(!is_local("fe80::77".parse().unwrap(), 1).unwrap());
+    }
+
+    #[test]
+    fn what_nobody_else_may_have_yet_is_tentative() {
+        let addr = "2001:db8::1".parse().unwrap();
+        for (line, wanted) in [
+            (
+                "20010db8000000000000000000000001 02 40 00 c0     eth2",
+                true,
+            ),
+            (
+                "20010db8000000000000000000000001 02 40 00 80     eth2",
+                false,
+            ),
+            (
+                "20010db8000000000000000000000001 02 40 00 c8     eth2",
+                false,
+            ),
+            (
+                "20010db8000000000000000000000002 02 40 00 c0     eth2",
+                false,
+            ),
+            ("20010db8000000000000000000000001 02", false),
+            ("", false),
+        ] {
+            assert_eq!(is_tentative_line(line, addr), wanted, "{line}");
+        }
+        assert!(!is_tentative("::1".parse().unwrap()));
     }
 }

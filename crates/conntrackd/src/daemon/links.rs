@@ -51,7 +51,7 @@ impl Links {
             let mut link = Link::new(id, settings.clone(), tokens, now);
             let opened = interface::find(settings.interface()).and_then(|interface| {
                 link.set_interface(Some(interface), now);
-                link.open(now, poller)
+                link.open_patiently(now, poller)
             });
             all.push(link);
             match opened {

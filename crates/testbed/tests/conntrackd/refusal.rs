@@ -65,6 +65,25 @@ fn an_address_of_somebody_else() -> Result<()> {
     check(&setting, &texts)
 }
 
+/// Nobody refuses an address that the system has not made sure of yet, as after switching on.
+#[test]
+fn an_address_that_is_looked_for_on_the_link_is_waited_for() -> Result<()> {
+    for transport in ["UDP", "TCP"] {
+        let setting = Setting::new("")?;
+        let node = &setting.network.a;
+        setting.configure(&format!(
+            "Sync {{ Mode FTFW {{ }} {transport} {{ IPv6_address 2001:db8:77::1 \
+             IPv6_Destination_Address 2001:db8:77::2 Port 3780 Interface sync }} }}\n"
+        ))?;
+        node.sysctl("net.ipv6.conf.sync.accept_dad", 1)?;
+        node.run("ip -6 address add 2001:db8:77::1/64 dev sync")?;
+        let output = node.output(setting.command("-d")?)?;
+        assert_eq!(output.code(), 0, "{transport}: {}", output.stderr);
+        setting.run("-k")?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_port_in_use() -> Result<()> {
     let setting = Setting::new("")?;

@@ -38,6 +38,9 @@ const BYTES_PER_TURN: usize = DATAGRAMS_PER_TURN * 1500;
 /// Time between two attempts to open the sockets of a link.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
+/// How long the daemon's start waits at most for an address that is not certain yet.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What a link shows of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -189,6 +192,26 @@ impl Link {
         self.reopen_at = None;
         self.watches_room = false;
         Ok(())
+    }
+
+    /// Opens the sockets at the start of the daemon. A firewall that has just been switched on may
+    /// have its address for less than the second or two that the system looks for others who have
+    /// it: that is waited for.
+    pub fn open_patiently(&mut self, now: Instant, poller: &mut Poller) -> Result<()> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.open(now + waited, poller) {
+                Err(error)
+                    if error.errno == Errno::ADDRNOTAVAIL
+                        && waited < ADDRESS_PATIENCE
+                        && self.settings.waits_for_address() =>
+                {
+                    std::thread::sleep(REOPEN_AFTER);
+                    waited += REOPEN_AFTER;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Hands the node what has come from the peer, at most one turn's worth.

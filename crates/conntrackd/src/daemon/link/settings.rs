@@ -144,6 +144,17 @@ impl Settings {
         }
     }
 
+    /// Whether its own address cannot be used yet, but will be soon.
+    pub fn waits_for_address(&self) -> bool {
+        match self {
+            Self::Udp(link) | Self::Tcp(link, _) => match link.local {
+                IpAddr::V6(local) => linux::route::is_tentative(local),
+                IpAddr::V4(_) => false,
+            },
+            Self::Multicast(_) => false,
+        }
+    }
+
     /// Largest payload that fits the link in one packet. Stock forgets that the header of IPv6 is
     /// longer.
     pub fn payload_len_max(&self, interface: &Interface) -> usize {
