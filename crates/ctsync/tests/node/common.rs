@@ -1,9 +1,10 @@
 //! What a node asks for, and what a scripted peer says.
 
+use crate::basics::{at, config, deliver, started};
 use ctsync::wire::{Control, Flags, FlowMessage, HelperName, Kind, SeqRange, TupleParts, split};
 use ctsync::{
-    Cursor, DumpReason, Injection, Input, Instant, KernelOp, NewFlows, Node, Notice, OpId, Output,
-    Seq, View,
+    Cursor, DumpReason, Injection, Input, Instant, KernelOp, ModeConfig, NewFlows, Node, Notice,
+    OpId, Output, Seq, View,
 };
 use flow::{EventKind, Flow, ProtoInfo, Tuple};
 
@@ -94,6 +95,29 @@ pub fn settle(node: &mut Node, now: Instant) -> Outcome {
         all.commits.extend(more.commits);
     }
     all
+}
+
+/// A node whose peer, a scripted one, has greeted it and was greeted; its last number is 101, ours is
+/// 1001.
+pub fn greeted(resend_queue_len_max: usize, cache_len_max: usize) -> Node {
+    let mut config = config();
+    config.cache_len_max = cache_len_max;
+    config.mode = ModeConfig::Ftfw {
+        resend_queue_len_max,
+        ack_window: 300,
+    };
+    let mut node = started(config, at(0));
+    settle(&mut node, at(0));
+    deliver(&mut node, at(0), &said(Control::Alive, Flags::HELLO, 100));
+    node.handle(at(1000), Input::Timeout);
+    settle(&mut node, at(1000));
+    deliver(
+        &mut node,
+        at(1000),
+        &said(Control::Alive, Flags::HELLO_BACK, 101),
+    );
+    settle(&mut node, at(1000));
+    node
 }
 
 /// Original tuples of a cache, sorted.

@@ -4,7 +4,7 @@
 //! daemon shows the counters is looked at in `testbed/tests/counters`.
 
 use crate::basics::{at, config, deliver, event, flow, started};
-use crate::common::{range, said, settle, told};
+use crate::common::{greeted, range, said, settle, told};
 use ctsync::wire::{Control, ExpectMessage, Flags, TupleParts};
 use ctsync::{
     ChannelConfig, ChannelId, Config, Counter, ExternalCache, Input, InternalCache, ModeConfig,
@@ -277,27 +277,6 @@ fn saying(messages: &[Vec<u8>]) -> Node {
     for message in messages {
         deliver(&mut node, at(0), message);
     }
-    node
-}
-
-/// The peer has greeted us and was greeted; its last number is 101, ours is 1001.
-fn greeted(resend_queue_len_max: usize, cache_len_max: usize) -> Node {
-    let mut config = config();
-    config.cache_len_max = cache_len_max;
-    config.mode = ModeConfig::Ftfw {
-        resend_queue_len_max,
-        ack_window: 300,
-    };
-    let mut node = started(config, at(0));
-    deliver(&mut node, at(0), &said(Control::Alive, Flags::HELLO, 100));
-    node.handle(at(1000), Input::Timeout);
-    settle(&mut node, at(1000));
-    deliver(
-        &mut node,
-        at(1000),
-        &said(Control::Alive, Flags::HELLO_BACK, 101),
-    );
-    settle(&mut node, at(1000));
     node
 }
 

@@ -1,31 +1,13 @@
 //! The peer restarts, jumps, falls silent or floods: what is lost comes again, nothing grows.
 
 use crate::basics::{at, config, deliver, event, flow, started};
-use crate::common::{range, said, settle, spoken, told};
+use crate::common::{greeted, range, said, settle, spoken, told};
 use ctsync::wire::{Control, Flags, Kind, split};
-use ctsync::{ChannelId, Counter, Input, ModeConfig, Node, Notice};
+use ctsync::{ChannelId, Counter, Input, Node, Notice};
 use flow::EventKind;
 
-/// A node that has greeted a scripted peer whose last number is 101.
-fn greeted(resend_queue_len_max: usize) -> Node {
-    let mut config = config();
-    config.mode = ModeConfig::Ftfw {
-        resend_queue_len_max,
-        ack_window: 300,
-    };
-    let mut node = started(config, at(0));
-    settle(&mut node, at(0));
-    deliver(&mut node, at(0), &said(Control::Alive, Flags::HELLO, 100));
-    node.handle(at(1000), Input::Timeout);
-    settle(&mut node, at(1000));
-    deliver(
-        &mut node,
-        at(1000),
-        &said(Control::Alive, Flags::HELLO_BACK, 101),
-    );
-    settle(&mut node, at(1000));
-    node
-}
+/// Flows that a cache may hold: more than any test has.
+const CACHE: usize = 10_000;
 
 /// What the node says at a time, when its timers are due too.
 fn hear(node: &mut Node, millis: u64) -> (Vec<Control>, usize) {
@@ -35,7 +17,7 @@ fn hear(node: &mut Node, millis: u64) -> (Vec<Control>, usize) {
 
 #[test]
 fn a_greeting_brings_back_what_was_unacknowledged_once() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     for number in 0..5 {
         node.handle(at(1100), event(EventKind::New, flow(number)));
     }
@@ -52,7 +34,7 @@ fn a_greeting_brings_back_what_was_unacknowledged_once() {
 
 #[test]
 fn what_stays_unacknowledged_behind_acknowledged_messages_is_sent_again() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     for number in 0..3 {
         node.handle(at(1100), event(EventKind::New, flow(number)));
     }
@@ -102,7 +84,7 @@ fn what_was_said_with_a_hello_is_said_again_when_the_peer_has_answered() {
 /// Stock sends an acknowledgement again with the flags that it had when it was new.
 #[test]
 fn an_old_hello_on_a_repeated_control_message_is_no_new_life() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     node.handle(at(1100), event(EventKind::New, flow(1)));
     assert_eq!(hear(&mut node, 1100).1, 1);
     let repeated = |seq| said(Control::Nack(range(5, 6)), Flags::HELLO, seq);
@@ -140,7 +122,7 @@ fn an_old_hello_on_a_repeated_control_message_is_no_new_life() {
 /// It may have begun with numbers that its former life had, and take their acknowledgement for its own.
 #[test]
 fn what_a_former_life_has_said_is_not_acknowledged_to_the_next() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     for seq in 102..110 {
         let data = told(EventKind::New, Flags::NONE, seq, &flow(seq));
         deliver(&mut node, at(1500), &data);
@@ -177,7 +159,7 @@ fn a_late_copy_of_a_greeting_changes_nothing() {
 
 #[test]
 fn a_forged_number_from_far_ahead_silences_the_peer_for_seconds_only() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     let forged = said(Control::Alive, Flags::NONE, 0x4000_0000);
     deliver(&mut node, at(2000), &forged);
     let mut asked = Vec::new();
@@ -202,7 +184,7 @@ fn a_forged_number_from_far_ahead_silences_the_peer_for_seconds_only() {
 
 #[test]
 fn a_peer_that_restarts_behind_its_old_numbers_is_taken_over() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     for seq in 102..200 {
         let data = told(EventKind::New, Flags::NONE, seq, &flow(seq));
         deliver(&mut node, at(1500), &data);
@@ -220,7 +202,7 @@ fn a_peer_that_restarts_behind_its_old_numbers_is_taken_over() {
 
 #[test]
 fn what_falls_out_of_the_resend_queue_comes_again_when_there_is_room() {
-    let mut node = greeted(1024);
+    let mut node = greeted(1024, CACHE);
     for number in 0..5000 {
         node.handle(at(1100), event(EventKind::New, flow(number)));
     }
@@ -251,7 +233,7 @@ fn what_falls_out_of_the_resend_queue_comes_again_when_there_is_room() {
 
 #[test]
 fn a_blocked_link_gets_nothing_and_nothing_grows() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     node.handle(at(1100), Input::ChannelBlocked(ChannelId(0)));
     for round in 0..200 {
         for number in 0..50 {
@@ -270,7 +252,7 @@ fn a_blocked_link_gets_nothing_and_nothing_grows() {
 
 #[test]
 fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     node.handle(at(1100), event(EventKind::New, flow(1)));
     hear(&mut node, 1100);
     deliver(
@@ -299,7 +281,7 @@ fn an_acknowledgement_for_a_former_life_of_ours_is_ignored() {
 
 #[test]
 fn a_peer_cannot_have_bulks_faster_than_one_a_second() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     for number in 0..100 {
         node.handle(at(1100), event(EventKind::New, flow(number)));
     }
@@ -322,7 +304,7 @@ fn a_peer_cannot_have_bulks_faster_than_one_a_second() {
 
 #[test]
 fn the_peer_is_called_silent_and_back_once_each() {
-    let mut node = greeted(1000);
+    let mut node = greeted(1000, CACHE);
     let mut notices = Vec::new();
     for second in 2..8 {
         let now = at(second * 1000 + 100);
