@@ -35,6 +35,9 @@ pub const EXPECT: &[Row] = &[
         "-G expect -s 10.0.9.1 -d 10.0.0.1 -p tcp --sport 0 --dport 5009 --reply-port-src 1 --reply-port-dst 2",
     ),
     same(
+        "-G expect -s 10.0.9.1 -d 10.0.0.1 -p tcp --sport 0 --dport 5002 --reply-port-src 1 --reply-port-dst 2",
+    ),
+    same(
         "-D expect -s 10.0.9.1 -d 10.0.0.1 -p tcp --sport 0 --dport 5009 --reply-port-src 1 --reply-port-dst 2",
     ),
     same(
@@ -85,7 +88,20 @@ pub const EXPECT: &[Row] = &[
     same("-L"),
 ];
 
-/// What both tables hold. Stock makes an expectation of protocol 19 of it (compat: cli-113).
+/// With an expectation of its own: all versions of stock delete it and say that there was none.
+pub const DELETE: &[Row] = &[
+    differs(
+        "-D expect -s 10.0.9.1 -d 10.0.0.1 -p tcp --sport 0 --dport 5002 --reply-port-src 1 --reply-port-dst 2",
+        "cli-25",
+        0,
+        "1 expectations have been deleted.",
+    ),
+    same("-C expect"),
+    same("-L expect"),
+];
+
+/// What both tables are told to hold, and it is the second one that stays: the helper allows one at a time.
+/// Stock before 1.4.9 makes an expectation of protocol 19 of it (compat: cli-113).
 const EXPECTATIONS: [&str; 2] = [
     "-I expect -s 10.0.0.1 -d 10.0.9.1 -p tcp --sport 4000 --dport 21 --tuple-src 10.0.9.1 --tuple-dst 10.0.0.1 --tuple-port-src 0 --tuple-port-dst 5001 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 --mask-port-src 0 --mask-port-dst 65535 -t 100",
     "-I expect -s 10.0.0.1 -d 10.0.9.1 -p tcp --sport 4000 --dport 21 --tuple-src 10.0.9.1 --tuple-dst 10.0.0.1 --tuple-port-src 0 --tuple-port-dst 5002 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 --mask-port-src 0 --mask-port-dst 65535 -t 100 -u ASSURED -r 1.1.1.1",
@@ -188,14 +204,16 @@ fn events_of_expectations_are_followed() {
 #[test]
 fn expectations_are_alike() {
     let pair = Pair::new("expect", &[]);
-    for namespace in [&pair.stock, &pair.ours] {
-        master(namespace);
-        for line in EXPECTATIONS {
-            assert_eq!(ours(namespace, line).code(), 0, "{line}");
+    let namespaces = [&pair.stock, &pair.ours];
+    namespaces.into_iter().for_each(master);
+    for rows in [EXPECT, DELETE, FLUSH] {
+        for namespace in namespaces {
+            for line in EXPECTATIONS {
+                assert_eq!(ours(namespace, line).code(), 0, "{line}");
+            }
         }
+        check_rows(&pair, rows);
     }
-    check_rows(&pair, EXPECT);
-    check_rows(&pair, FLUSH);
 }
 
 /// The counters themselves are each namespace's own.
