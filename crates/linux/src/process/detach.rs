@@ -4,7 +4,8 @@
 //! attached and then says that it is ready. The old process waits for that, so whoever started
 //! the daemon sees its errors and knows from the exit status whether it runs.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -66,9 +67,26 @@ fn wait(mut child: UnixStream, pid: i32) -> Result<u8> {
     })
 }
 
+/// Without `/proc` nothing tells of threads, and the caller has to know.
 fn threads() -> Result<usize> {
-    let tasks = std::fs::read_dir("/proc/self/task").during("count threads")?;
-    Ok(tasks.count())
+    match std::fs::read_dir("/proc/self/task") {
+        Ok(tasks) => Ok(tasks.count()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(1),
+        Err(error) => Err(error).during("count threads"),
+    }
+}
+
+/// A file that takes and gives nothing: `/dev/null`, or where that is missing one end of a
+/// connection that has no other.
+fn nowhere() -> Result<OwnedFd> {
+    match open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(null) => Ok(null),
+        Err(Errno::NOENT) => {
+            let (end, _) = UnixStream::pair().during("make a pair of sockets")?;
+            Ok(end.into())
+        }
+        Err(errno) => Err(SystemError::new("open /dev/null", errno)),
+    }
 }
 
 impl Readiness {
@@ -76,8 +94,7 @@ impl Readiness {
     /// lets the old process end.
     pub fn ready(mut self) -> Result<()> {
         setsid().during("start a session")?;
-        let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-            .during("open /dev/null")?;
+        let null = nowhere()?;
         dup2_stdin(&null).during("close standard input")?;
         dup2_stdout(&null).during("close standard output")?;
         dup2_stderr(&null).during("close standard error")?;

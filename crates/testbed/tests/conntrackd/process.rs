@@ -325,6 +325,26 @@ fn the_service_manager_is_told() -> Result<()> {
     Ok(())
 }
 
+/// As in a chroot of the operator's making; stock starts there, too.
+#[test]
+fn a_place_without_proc_and_dev_will_do() -> Result<()> {
+    let setting = Setting::new("")?;
+    for place in ["/proc", "/dev"] {
+        let script = format!(
+            "mount -t tmpfs none {place} && exec {} -d -C {}",
+            Ours.path(Program::Conntrackd)?.display(),
+            setting.file("conf").display(),
+        );
+        let command = Command::new("unshare").args(["-m", "sh", "-c", script.as_str()]);
+        let output = setting.network.a.output(command)?;
+        assert_eq!(output.code(), 0, "{place}: {}", output.stderr);
+        let runtime = setting.run("-s runtime")?.stdout;
+        assert!(runtime.starts_with("daemon uptime: "), "{place}");
+        assert_eq!(setting.run("-k")?.code(), 0);
+    }
+    Ok(())
+}
+
 #[test]
 fn a_daemon_without_anything_to_do_answers() -> Result<()> {
     let node = Namespace::new("idle")?;
