@@ -96,8 +96,13 @@ impl LockFile {
                 previous,
                 is_ours: true,
             };
-            lock.write_pid()?;
-            return Ok(lock);
+            return match lock.write_pid() {
+                // The lock holds on a full disk, too; only people miss the number.
+                Err(error) if !matches!(error.errno, Errno::NOSPC | Errno::DQUOT) => {
+                    Err(error.into())
+                }
+                Ok(()) | Err(_) => Ok(lock),
+            };
         }
         Err(SystemError::new("lock", Errno::AGAIN)
             .on(path.display())

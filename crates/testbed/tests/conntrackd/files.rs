@@ -164,3 +164,29 @@ fn the_log_of_the_system_gets_the_text() -> Result<()> {
     }
     Ok(())
 }
+
+/// The process id in the lock file is for people: a full `/run` kept the daemon from starting.
+#[test]
+fn a_full_disk_does_not_keep_the_daemon_from_starting() -> Result<()> {
+    let setting = Setting::new("")?;
+    let folder = setting.file("full");
+    fs::create_dir(&folder).map_err(Error::io("full"))?;
+    let config = setting.read("conf")?.replace(
+        setting.file("").to_str().unwrap(),
+        &format!("{}/", folder.display()),
+    );
+    let config = setting.folder.write("full.conf", &config)?;
+    let program = Ours.path(Program::Conntrackd)?;
+    let script = format!(
+        "set -e; cd {}; mount -t tmpfs -o size=4k none .; cd $PWD
+         cat /dev/zero > rest 2> /dev/null || true
+         {program} -d -C {config}; test ! -s lock; {program} -C {config} --strict -k; test ! -e lock",
+        folder.display(),
+        program = program.display(),
+        config = config.display(),
+    );
+    let command = Command::new("unshare").args(["-m", "sh", "-c", script.as_str()]);
+    let output = setting.network.a.output(command)?;
+    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    Ok(())
+}
