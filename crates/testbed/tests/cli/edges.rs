@@ -3,14 +3,10 @@
 //! Ours alone where stock does worse, which docs/compat.md then says; beside stock where both have
 //! to say the same.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
-use testbed::{Command, Implementation, Namespace, Output, Program, wait_until};
+use testbed::{Command, Implementation, Namespace, Output, PATIENCE, Program, wait_until};
 
 use crate::{stock::as_followed, tables};
-
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn ours() -> String {
     let path = Implementation::Ours.path(Program::Conntrack).unwrap();
@@ -124,7 +120,7 @@ fn a_small_buffer_loses_events_and_says_so() {
     let follower = Command::new(ours()).args(["-E", "-b", "2304"]);
     let follower = namespace.spawn(follower).unwrap();
     let notice = "NOTICE: Netlink socket buffer size has been set to 4608 bytes.";
-    follower.wait_for_line(notice, TIMEOUT).unwrap();
+    follower.wait_for_line(notice, PATIENCE).unwrap();
     follower.signal(Signal::STOP);
     let flows: String = (1..=1000)
         .map(|port| format!("-I -t 900 -s 10.9.0.1 -d 10.9.0.2 -p udp --sport {port} --dport 2\n"))
@@ -133,16 +129,16 @@ fn a_small_buffer_loses_events_and_says_so() {
     namespace.run(load).unwrap();
     follower.signal(Signal::CONT);
     let warning = "WARNING: We have hit ENOBUFS! We are losing events.";
-    follower.wait_for_line(warning, TIMEOUT).unwrap();
+    follower.wait_for_line(warning, PATIENCE).unwrap();
     follower
-        .wait_for_line(" gaps; see --buffer-size.", TIMEOUT)
+        .wait_for_line(" gaps; see --buffer-size.", PATIENCE)
         .unwrap();
     // It goes on after that.
     namespace.run("conntrack -D -p udp --sport 1000").unwrap();
-    follower.wait_for_line("[DESTROY]", TIMEOUT).unwrap();
+    follower.wait_for_line("[DESTROY]", PATIENCE).unwrap();
     follower.signal(Signal::TERM);
-    assert_eq!(follower.wait(TIMEOUT).unwrap(), 0);
-    wait_until("the summary", TIMEOUT, || {
+    assert_eq!(follower.wait(PATIENCE).unwrap(), 0);
+    wait_until("the summary", PATIENCE, || {
         let lines = follower.log().lines();
         lines
             .iter()

@@ -61,8 +61,8 @@ pub fn line(text: &str) -> String {
         fields.push(match field.split_once('=') {
             _ if is_timeout => "TIMEOUT".into(),
             Some((key @ ("use" | "delta-time" | "portid"), _)) => format!("{key}=N"),
-            // ICMP has an id as well, which has to be equal: the kernel's is beyond 16 bits.
-            Some(("id", value)) if value.parse::<u32>().is_ok_and(|id| id > 0xffff) => {
+            // ICMP has an id as well, which has to be equal: it stands behind its code.
+            Some(("id", _)) if !fields.last().is_some_and(|it| it.starts_with("code=")) => {
                 "id=N".into()
             }
             _ => field.to_owned(),
@@ -79,8 +79,8 @@ fn only_what_passes_is_taken_out() {
             "tcp      6 TIMEOUT CLOSE src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 mark=0 use=N",
         ),
         (
-            "ipv4     2 icmp     1 30 src=1.1.1.1 id=77 mark=0 use=2 id=4164183076",
-            "ipv4     2 icmp     1 TIMEOUT src=1.1.1.1 id=77 mark=0 use=N id=N",
+            "ipv4     2 icmp     1 30 src=1.1.1.1 type=8 code=0 id=77 mark=0 use=2 id=416",
+            "ipv4     2 icmp     1 TIMEOUT src=1.1.1.1 type=8 code=0 id=77 mark=0 use=N id=N",
         ),
         ("7", "7"),
         ("299 proto=6 src=127.0.0.1", "TIMEOUT proto=6 src=127.0.0.1"),
