@@ -5,12 +5,15 @@
 //! than the daemon would stay as they were for ever, here and at the peer. The daemon sets it to 1
 //! unless it is told not to (compat: daemon-106). What was made before stays silent, and nothing is restored at
 //! the end: flows made while no daemon runs are to be known by the next one.
+//!
+//! The setting exists only while the kernel has its module for tracking, which may come with the first request.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use linux::SystemError;
+use linux::table::Table;
 
 use crate::daemon::report::Report;
 
@@ -51,7 +54,10 @@ impl Setting {
 
 /// Sees to it that the kernel tells of all flows, if that is `wanted`; what there is to say.
 pub fn ask_for_all_flows(wanted: bool) -> Option<Report> {
-    let before = Setting::read()?;
+    let before = Setting::read().or_else(|| {
+        load_tracking();
+        Setting::read()
+    })?;
     if before == Setting::All {
         return None;
     }
@@ -62,6 +68,11 @@ pub fn ask_for_all_flows(wanted: bool) -> Option<Report> {
         Ok(()) => Report::EventsSet(before),
         Err(error) => Report::EventsNotSet(before, error),
     })
+}
+
+/// Any request makes the kernel load its modules. Its failure is told by what asks next.
+fn load_tracking() {
+    drop(Table::open().and_then(|mut table| table.count()));
 }
 
 fn set(path: &Path) -> Result<(), SystemError> {
