@@ -1,5 +1,7 @@
 //! The peer restarts, jumps, falls silent or floods: what is lost comes again, nothing grows.
 
+mod lives;
+
 use crate::basics::{at, config, deliver, event, flow, started};
 use crate::common::{greeted, range, said, settle, spoken, told};
 use ctsync::wire::{Control, Flags, Kind, split};
