@@ -24,7 +24,7 @@ pub(crate) mod table;
 pub(crate) mod theirs;
 pub(crate) mod tracked;
 mod view;
-mod zones;
+pub(crate) mod zones;
 
 pub(crate) use hash::HashKey;
 pub(crate) use internal::Internal;

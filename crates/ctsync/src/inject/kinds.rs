@@ -103,8 +103,16 @@ impl Injected for Expected {
     }
 
     fn deletion(&self) -> KernelOp<'_> {
-        let Expectation { master, tuple, .. } = self.expectation();
-        KernelOp::DeleteExpectation(Expectation::new(master, tuple))
+        let Expectation {
+            master,
+            tuple,
+            zone,
+            ..
+        } = self.expectation();
+        KernelOp::DeleteExpectation(Expectation {
+            zone,
+            ..Expectation::new(master, tuple)
+        })
     }
 
     fn names_helper(&self) -> bool {

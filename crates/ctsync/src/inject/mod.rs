@@ -14,11 +14,13 @@ mod kinds;
 
 use alloc::collections::VecDeque;
 
-use flow::{EventKind, Object, Zone};
+use flow::{EventKind, Object};
 
 use crate::cache::entry::Entry;
 use crate::cache::expectation::Expected;
+use crate::cache::kept::Kept;
 use crate::cache::table::{Record, Table};
+use crate::cache::zones::Zones;
 use crate::cache::{HashKey, Key, Slot};
 use crate::convert::Presence;
 use crate::input::{OpId, Refusal};
@@ -227,6 +229,13 @@ impl<K: Injected> Injector<K> {
         self.pending.find(key).is_some()
     }
 
+    /// What of this identity is about to be there.
+    fn coming(&self, key: &K::Key) -> Option<&K> {
+        let pending = self.pending.get(self.pending.find(key)?)?;
+        let last = pending.then.unwrap_or(pending.want);
+        (last != EventKind::Destroy).then_some(&pending.entry)
+    }
+
     /// The kernel has refused an operation.
     fn on_refused(&mut self, op: OpId, refusal: Refusal) {
         let is_earlier = |it: &Outstanding| Seq(it.op.0).is_before(Seq(op.0));
@@ -361,6 +370,7 @@ const fn followed_by_once_done(first: EventKind, second: EventKind) -> EventKind
 pub(crate) struct Injectors {
     flows: Injector<Entry>,
     expectations: Injector<Expected>,
+    zones: Zones,
     /// The refusal that was given last, to lend from.
     told: Option<Told>,
 }
@@ -386,6 +396,7 @@ impl Injectors {
         Self {
             flows: Injector::new(hash_key, len_max),
             expectations: Injector::new(hash_key, len_max),
+            zones: Zones::default(),
             told: None,
         }
     }
@@ -398,18 +409,33 @@ impl Injectors {
         now: Instant,
         stats: &mut Stats,
     ) -> bool {
+        self.zones.note(message.zone);
         self.flows.on_told(told, message, now, stats)
     }
 
-    /// The peer tells of an expectation. `false` if too many are on their way.
+    /// The peer tells of an expectation. `false` if too many are on their way. `exists` says whether a flow
+    /// has been injected: the message does not name the zone, which is that of its master.
     pub(crate) fn on_expectation(
         &mut self,
         told: EventKind,
         message: &ExpectMessage<'_>,
-        now: Instant,
-        stats: &mut Stats,
+        exists: impl Fn(&Key) -> bool,
+        (now, stats): (Instant, &mut Stats),
     ) -> bool {
-        self.expectations.on_told(told, message, now, stats)
+        let key = Expected::key_of_message(message);
+        let zone = self.zones.find(None, |zone| {
+            let master = Key::of_tuple(&key.master, zone);
+            match self.flows.coming(&master) {
+                Some(coming) => Some(coming.helper().is_some()),
+                None => exists(&master).then_some(false),
+            }
+        });
+        let stored = self.expectations.on_told(told, message, now, stats);
+        let slot = self.expectations.pending.find(&key);
+        if let Some(pending) = slot.and_then(|slot| self.expectations.pending.get_mut(slot)) {
+            pending.entry.set_zone(zone);
+        }
+        stored
     }
 
     /// The next operation, which gets this name.
@@ -481,7 +507,8 @@ impl Injectors {
     }
 }
 
-/// Whether the master of an expectation is on its way. The peer does not name its zone.
+/// Whether the master of an expectation is on its way.
 fn master_is_pending(flows: &Injector<Entry>, expected: &Expected) -> bool {
-    flows.has(&Key::of_tuple(expected.master(), Zone(0)))
+    let zone = expected.zone().unwrap_or_default();
+    flows.has(&Key::of_tuple(expected.master(), zone))
 }

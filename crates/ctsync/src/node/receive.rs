@@ -11,6 +11,7 @@ use super::timers::Full;
 use crate::cache::entry::Entry;
 use crate::cache::expectation::Expected;
 use crate::cache::kept::Kept;
+use crate::cache::key::Key;
 use crate::cache::ours::Name;
 use crate::cache::table::Identity;
 use crate::mode::peers::Source;
@@ -90,7 +91,15 @@ impl Node {
     fn on_peer_expectation(&mut self, kind: EventKind, message: &ExpectMessage<'_>) {
         let (now, stats) = (self.now, &mut self.stats);
         let stored = match &mut self.injector {
-            Some(injector) => injector.on_expectation(kind, message, now, stats),
+            Some(injector) => {
+                let (foreign, ours) = (self.foreign.as_ref(), &self.ours);
+                let is_live = |slot| ours.is_live(Name::Flow(slot));
+                let exists = |key: &Key| {
+                    foreign.is_some_and(|it| it.contains(key))
+                        || ours.flows.table.find(key).is_some_and(is_live)
+                };
+                injector.on_expectation(kind, message, exists, (now, stats))
+            }
             None => self.theirs.on_expectation(kind, message, now, stats),
         };
         if !stored {

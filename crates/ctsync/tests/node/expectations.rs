@@ -610,3 +610,80 @@ fn an_injected_expectation_waits_for_its_master() {
     );
     assert_eq!(*last, Op::CreateExpectation(tuple));
 }
+
+/// Zones of the operations about expectations that a node asks for.
+fn zones_written(node: &mut Node, now: u64) -> Vec<Option<Zone>> {
+    let mut zones = Vec::new();
+    loop {
+        let mut last = None;
+        while let Some(output) = node.poll() {
+            if let Output::Kernel { op, action } = output {
+                last = Some(op);
+                match action {
+                    KernelOp::CreateExpectation(it) | KernelOp::DeleteExpectation(it) => {
+                        zones.push(it.zone);
+                    }
+                    KernelOp::Create(_) | KernelOp::Update(_) | KernelOp::Delete(_) => {}
+                }
+            }
+        }
+        let Some(through) = last else { return zones };
+        node.handle(at(now), Input::OpsDone { through });
+    }
+}
+
+/// A message does not name the zone.
+#[test]
+fn an_injected_expectation_goes_into_the_zone_of_its_master() {
+    let zoned = |mut flow: Flow<'static>| {
+        flow.zone = Some(Zone(7));
+        flow
+    };
+    let mut a = with_master(expecting());
+    a.handle(at(1), event(EventKind::Destroy, master()));
+    a.handle(at(2), event(EventKind::New, zoned(master())));
+    a.handle(at(2), new(5));
+    let told_master = settle(&mut a, at(2)).datagrams;
+    a.handle(
+        at(3),
+        said(EventKind::Destroy, Origin::Traffic, expected(5)),
+    );
+    let told_end = settle(&mut a, at(3)).datagrams;
+    let arrivals = |node: &mut Node, datagrams: &[Vec<u8>], now| {
+        for datagram in datagrams {
+            deliver(node, at(now), datagram);
+        }
+        zones_written(node, now)
+    };
+    let mut b = started(
+        Config {
+            external_cache: ExternalCache::Inject,
+            ..expecting()
+        },
+        at(0),
+    );
+    // Its master is on its way, then in the kernel as the peer's, then one of ours.
+    assert_eq!(arrivals(&mut b, &told_master, 2), [Some(Zone(7))]);
+    b.handle(
+        at(3),
+        Input::Event(Event {
+            kind: EventKind::New,
+            origin: Origin::Inject,
+            object: Object::Flow(zoned(master())),
+        }),
+    );
+    assert_eq!(arrivals(&mut b, &told_end, 3), [Some(Zone(7))]);
+    b.handle(at(4), event(EventKind::Update, zoned(master())));
+    a.handle(at(4), new(6));
+    let told_another = settle(&mut a, at(4)).datagrams;
+    assert_eq!(arrivals(&mut b, &told_another, 4), [Some(Zone(7))]);
+    // A master that nobody has heard of may be in the default zone.
+    let mut stranger = started(
+        Config {
+            external_cache: ExternalCache::Inject,
+            ..expecting()
+        },
+        at(0),
+    );
+    assert_eq!(arrivals(&mut stranger, &told_another, 4), [None]);
+}
