@@ -23,12 +23,14 @@ mod formats;
 mod generated;
 mod known;
 mod labels;
+mod laws;
 mod load;
 mod nat;
 mod normal;
 mod passing;
 mod roundtrip;
 mod rows;
+mod spelling;
 mod stock;
 mod surroundings;
 mod tables;
@@ -244,6 +246,7 @@ fn the_rows_are_counted() {
         formats::SAVE,
         formats::SAVE_TRANSLATED,
         expect::EXPECT,
+        expect::DELETE,
         expect::FLUSH,
         labels::LABELS,
         labels::NO_ROOM,
@@ -253,6 +256,7 @@ fn the_rows_are_counted() {
         known::ROWS,
         users::READERS,
         users::WRITERS,
+        spelling::SPELLING,
     ];
     let rows: usize = all.iter().map(|rows| rows.len()).sum();
     let differing = all.iter().flat_map(|rows| rows.iter());

@@ -43,6 +43,9 @@ fn the_prefix_or_mask_given_last_counts() {
         ("-L --mask-src 255.0.0.255 -s 1.2.3.4", mask),
         ("-L --mask-src 255.0.0.255 -s 1.2.3.4/24", network(24)),
         ("-L -s 1.2.3.4/24 --mask-src 255.0.0.255", mask),
+        // compat: cli-125
+        ("-D -s 9.9.9.9/24 -s 1.2.3.4", network(32)),
+        ("-D -s 9.9.9.9/24 -s 1.2.3.4/8", network(8)),
     ] {
         assert_eq!(filter(line).tuple.orig.src, expected, "{line}");
     }
@@ -144,6 +147,7 @@ fn a_missing_label_file_is_told_when_it_matters() {
     assert_eq!(notices("-L --labelmap missing -l web"), notice);
     assert_eq!(notices("-U --labelmap missing --label-del bit:3"), [""; 0]);
     assert_eq!(notices("-L --labelmap missing"), [""; 0]);
+    assert_eq!(notices("-U --labelmap missing --label-del"), [""; 0]);
 }
 
 /// In stock a label beyond 95 takes all others with it (compat: cli-14a).
