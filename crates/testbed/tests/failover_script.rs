@@ -1,6 +1,6 @@
 //! `examples/primary-backup.sh` by itself, called as keepalived calls it, when things go wrong:
 //! conntrackd does not run, does not answer, has committed half; roles change faster than the
-//! script works; nft is missing.
+//! script works; nft is missing. At the end the same for `share.sh`, as far as it has such cares.
 //!
 //! The firewall has a fence and nothing else, its daemon is ours or stock's, its peer is another
 //! daemon behind a cable.
@@ -340,5 +340,83 @@ fn a_group_is_a_number() -> Result<()> {
     let output = desk.call("primary ../../etc")?;
     assert_eq!(output.code(), 1);
     said(&output, "Usage: primary-backup.sh {");
+    Ok(())
+}
+
+/// A firewall with no share yet and no daemons.
+struct Shares {
+    node: Namespace,
+    files: Folder,
+}
+
+impl Shares {
+    fn new() -> Result<Self> {
+        let node = Namespace::new("shares")?;
+        node.nft("table ip cluster { set mine { type mark; }; }")?;
+        let files = Folder::new("share", false)?;
+        Ok(Self { node, files })
+    }
+
+    fn command(&self, words: &str) -> Result<Command> {
+        let state = self.files.file("run").display().to_string();
+        let mut text = include_str!("../../../examples/multi-primary/share.sh").to_owned();
+        for (old, new) in [
+            ("=/usr/sbin/conntrackd\n", "=false\n"),
+            ("=/usr/sbin/conntrack\n", "=false\n"),
+            ("/run/share", &state),
+            ("logger -t", "false"),
+            // Long enough for the next call to come in between.
+            ("PAUSE=0.3", "PAUSE=2"),
+        ] {
+            assert!(text.contains(old), "there is no `{old}` to replace");
+            text = text.replace(old, new);
+        }
+        let script = self.files.write("share.sh", &text)?;
+        Ok(Command::new("sh").arg(script).args(words.split(' ')))
+    }
+
+    fn has(&self, share: u8) -> Result<bool> {
+        let set = self.node.run("nft list set ip cluster mine")?.stdout;
+        let noted = self.files.file("run").join(format!("{share}.nft")).exists();
+        let has = set.contains(&format!("0x{share:08x}"));
+        assert_eq!(has, noted, "{set}");
+        Ok(has)
+    }
+}
+
+#[test]
+fn a_share_moves_without_an_answer_of_conntrackd() -> Result<()> {
+    let shares = Shares::new()?;
+    shares.node.run(shares.command("take 3")?)?;
+    assert!(shares.has(3)?);
+    let output = shares.node.output(shares.command("release 3")?)?;
+    assert_eq!(output.code(), 0);
+    said(&output, "conntrackd -f internal failed (1");
+    assert!(!shares.has(3)?);
+    Ok(())
+}
+
+#[test]
+fn a_share_that_is_released_while_it_is_taken_stays_released() -> Result<()> {
+    let shares = Shares::new()?;
+    let take = shares.node.spawn(shares.command("take 3")?)?;
+    let file = shares.files.file("run").join("3.role");
+    wait_until("the call to be noted", PATIENCE, || {
+        fs::read_to_string(&file).is_ok_and(|text| text.ends_with(" take\n"))
+    })?;
+    shares.node.output(shares.command("release 3")?)?;
+    assert_eq!(take.wait(PATIENCE)?, 0);
+    assert!(!shares.has(3)?);
+    Ok(())
+}
+
+#[test]
+fn a_call_for_a_share_that_comes_too_late_does_nothing() -> Result<()> {
+    let shares = Shares::new()?;
+    shares.node.output(shares.command("release 3")?)?;
+    let file = shares.files.file("run").join("3.role");
+    fs::write(file, "999999999999 1 release\n").unwrap();
+    shares.node.run(shares.command("take 3")?)?;
+    assert!(!shares.has(3)?);
     Ok(())
 }
