@@ -125,10 +125,7 @@ impl Chunks<'_> {
         let mut text = std::mem::take(&mut self.rest);
         let mut wanted = CHUNK;
         while !self.is_finished {
-            let missing = wanted.saturating_sub(text.len());
-            let limit = u64::try_from(missing).unwrap_or(u64::MAX);
-            let read = self.reader.by_ref().take(limit).read_to_end(&mut text)?;
-            if read < missing {
+            if !fill(&mut self.reader, &mut text, wanted)? {
                 self.is_finished = true;
             } else if let Some(end) = text.iter().rposition(|byte| *byte == b'\n') {
                 self.rest = text.split_off(end + 1);
@@ -146,6 +143,23 @@ impl Chunks<'_> {
         self.next_line += line_ends(&text);
         Ok(Some(Chunk { first_line, text }))
     }
+}
+
+/// Reads until there are so many bytes; whether there were. One call is enough for a file, where
+/// `read_to_end` would feel its way.
+fn fill(reader: &mut impl Read, text: &mut Vec<u8>, wanted: usize) -> io::Result<bool> {
+    let mut len = text.len();
+    text.resize(wanted.max(len), 0);
+    while let Some(free @ [_, ..]) = text.get_mut(len..) {
+        match reader.read(free) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    text.truncate(len);
+    Ok(len >= wanted)
 }
 
 /// How many lines end in a text. In portions whose count fits a byte: then many bytes are compared
