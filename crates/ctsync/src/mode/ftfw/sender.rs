@@ -133,17 +133,15 @@ impl Sender {
     /// The peer has answered our HELLO; `true` the first time.
     ///
     /// Stock takes whatever says HELLO without a look at its number: what gets lost between two such
-    /// messages it does not ask for, and acknowledges with them. So what was sent until now is sent
-    /// again, under numbers that are watched; our answers are not, since stock has forgotten with
-    /// each HELLO what they were about.
+    /// messages it does not ask for, and acknowledges with them. So what was told until now is told
+    /// again, under numbers that are watched. Control messages are not: stock has forgotten with each
+    /// HELLO what our answers were about, and a request for everything is answered at length.
     pub(crate) fn on_hello_back(&mut self, ours: &mut Ours) -> bool {
         let first = self.greeting == Greeting::Saying;
         if first {
             self.greeting = Greeting::Done;
-            let answers =
-                |item: &Item| matches!(item, Item::Control(Control::Ack(_) | Control::Nack(_)));
-            let sent = self.resend.iter().filter(|(_, item)| !answers(item));
-            let numbers: Vec<Seq> = sent.map(|(seq, _)| seq).collect();
+            let is_entry = |(seq, item)| matches!(item, Item::Entry(_)).then_some(seq);
+            let numbers: Vec<Seq> = self.resend.iter().filter_map(is_entry).collect();
             for seq in numbers {
                 if let Some(item) = self.resend.take(seq) {
                     self.requeue(ours, item);

@@ -113,7 +113,8 @@ fn a_request_for_what_was_never_sent_makes_nothing_stale() {
     let mut node = greeted(1000, CACHE);
     node.handle(at(1_100), event(EventKind::New, flow(1)));
     assert_eq!(hear(&mut node, 1_100).1, 1);
-    let nack = Control::Nack(range(1000, 9_000_000));
+    // Our acknowledgement, 1000, is not asked for and stays.
+    let nack = Control::Nack(range(1001, 9_000_000));
     deliver(&mut node, at(1_200), &said(nack, Flags::NONE, 102));
     let said: Vec<usize> = [1_200, 3_500, 6_000, 9_000]
         .map(|now| hear(&mut node, now).1)
@@ -147,6 +148,28 @@ fn what_was_lost_while_the_time_ran_for_something_else_is_sent_again_too() {
     );
     assert_eq!(hear(&mut node, 3_300).1, 2);
     assert_eq!(hear(&mut node, 5_400).1, 1);
+}
+
+/// Stock does not send again what it had under way when it was greeted.
+#[test]
+fn everything_is_asked_for_again_where_some_of_the_answer_was_lost_in_the_greeting() {
+    for (seqs, again) in [([50, 51, 52], 0), ([50, 53, 54], 1)] {
+        let mut config = config();
+        config.startup_resync = true;
+        let mut node = started(config, at(0));
+        let is_request = |it: &&Control| **it == Control::Resync;
+        assert_eq!(hear(&mut node, 0).0.iter().filter(is_request).count(), 1);
+        for seq in seqs {
+            let data = crate::common::told(EventKind::New, Flags::HELLO, seq, &flow(seq));
+            deliver(&mut node, at(10), &data);
+        }
+        // It has greeted, so the request is repeated in any case.
+        assert_eq!(hear(&mut node, 10).0.iter().filter(is_request).count(), 1);
+        let answer = said(Control::Alive, Flags::HELLO_BACK, seqs[2] + 1);
+        deliver(&mut node, at(20), &answer);
+        let heard = hear(&mut node, 20).0;
+        assert_eq!(heard.iter().filter(is_request).count(), again, "{seqs:?}");
+    }
 }
 
 #[test]
