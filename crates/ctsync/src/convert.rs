@@ -10,8 +10,8 @@ use core::time::Duration;
 
 use flow::{DccpInfo, DccpRole, DccpState};
 use flow::{
-    Dir, Flow, L4, NatRange, PerDir, ProtoInfo, Protocol, SctpInfo, SctpState, Status, TcpFlags,
-    TcpInfo, TcpState, Tuple, Zone,
+    Dir, Flow, L4, NatRange, PerDir, ProtoInfo, Protocol, SctpInfo, SctpState, Status, Synproxy,
+    TcpFlags, TcpInfo, TcpState, Tuple, Zone,
 };
 
 use crate::cache::entry::{Entry, Present};
@@ -329,6 +329,8 @@ impl Entry {
         let status = flow.status.unwrap_or_default().without(refused);
         flow.status = Some(status | Status::CONFIRMED);
         flow.timeout = Some(self.committed_timeout(presence, now));
+        // A flow made by a request has zeros there anyway (`nfct_synproxy_ext_add`).
+        flow.synproxy = flow.synproxy.filter(|it| *it != Synproxy::default());
         if self.protocol() == Protocol::TCP {
             flow.protoinfo = Some(ProtoInfo::Tcp(self.committed_tcp(presence)));
         }
@@ -343,6 +345,7 @@ impl Entry {
         let done = Status::SRC_NAT_DONE | Status::DST_NAT_DONE;
         flow.status = flow.status.map(|it| it.without(translated | done));
         flow.timeout = flow.timeout.filter(|_| self.timeout().is_some());
+        flow.synproxy = self.synproxy();
         (flow.reply, flow.nat_src, flow.nat_dst) = (None, None, None);
         (flow.helper, flow.master) = (None, None);
         flow
