@@ -211,6 +211,40 @@ fn what_is_no_file_is_refused() {
     }
 }
 
+/// In a container with a limit, say. Lines are read beside the kernel's work only where that can be.
+#[test]
+fn files_are_loaded_where_no_thread_can_be_started() {
+    let namespace = Namespace::new("load-one").unwrap();
+    // Nobody else is this user.
+    let limited = "setpriv --reuid 54321 --regid 54321 --clear-groups --inh-caps=+net_admin \
+        --ambient-caps=+net_admin prlimit --nproc=1";
+    let load = |lines: String| {
+        let command = Command::from(format!("{limited} {} -R -", ours()));
+        namespace.output(command.stdin(lines)).unwrap()
+    };
+    let line = |port| format!("-A -s 1.1.1.1 -d 2.2.2.2 -p udp --sport {port} --dport 1 -t 9000\n");
+    let lines: String = (1..=3000).map(line).collect();
+    let output = load(lines.clone());
+    assert_eq!((output.code(), &*output.stderr), (0, ""));
+    assert_eq!(namespace.flow_count().unwrap(), 3000);
+    let wrong = load(format!("-F\n{lines}-Q\n{lines}-X\n"));
+    assert!(
+        wrong.stderr.contains("unknown option `-Q' (line 3002)\n"),
+        "{wrong:?}"
+    );
+    assert_eq!(namespace.flow_count().unwrap(), 3000);
+    let twice = load(format!(
+        "-D -p udp --sport 7\n{}",
+        lines.replace("-A", "-I")
+    ));
+    assert!(
+        twice.stderr.contains("-U to update (line 2)\n"),
+        "{:?}",
+        twice.stderr
+    );
+    namespace.run("conntrack -F").unwrap();
+}
+
 /// What comes through a pipe is read once and needed twice.
 #[test]
 fn a_long_text_without_room_for_its_copy_is_not_loaded() {

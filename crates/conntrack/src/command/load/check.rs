@@ -80,13 +80,20 @@ fn check_all(
     let (sender, receiver) = sync_channel(threads * WAITING_MAX);
     let receiver = Mutex::new(receiver);
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(|| work(&receiver, environment)))
-            .collect();
-        let read = hand_out(first, &mut rest, &sender);
+        let worker = |_| {
+            let name = thread::Builder::new().name("check".into());
+            name.spawn_scoped(scope, || work(&receiver, environment))
+                .ok()
+        };
+        let workers: Vec<_> = (0..threads).filter_map(worker).collect();
+        let mut outcomes = Vec::new();
+        let next = in_order(first, &mut rest);
+        let read = match workers.is_empty() {
+            false => hand_out(next, &sender),
+            true => check_here(next, environment, &mut outcomes),
+        };
         // Ends the workers when they are done.
         drop(sender);
-        let mut outcomes = Vec::new();
         for worker in workers {
             match worker.join() {
                 Ok(some) => outcomes.extend(some),
@@ -104,20 +111,40 @@ fn check_all(
     })
 }
 
+/// The chunks of a text, each with its place.
+fn in_order<'a>(
+    first: [Chunk; 2],
+    rest: &'a mut Chunks<'_>,
+) -> impl Iterator<Item = Result<(usize, Chunk), ()>> + 'a {
+    let rest = std::iter::from_fn(|| rest.next_chunk().map_err(|_| ()).transpose());
+    let chunks = first.into_iter().map(Ok).chain(rest);
+    let placed = chunks.enumerate();
+    placed.map(|(place, chunk)| chunk.map(|chunk| (place, chunk)))
+}
+
 /// Hands out the chunks of a text, as long as somebody takes them.
 fn hand_out(
-    first: [Chunk; 2],
-    rest: &mut Chunks<'_>,
+    chunks: impl Iterator<Item = Result<(usize, Chunk), ()>>,
     workers: &SyncSender<(usize, Chunk)>,
 ) -> Result<(), ()> {
-    let mut first = first.into_iter();
-    for place in 0.. {
-        let chunk = match first.next() {
-            Some(chunk) => Some(chunk),
-            None => rest.next_chunk().map_err(|_| ())?,
-        };
-        let is_taken = chunk.is_some_and(|chunk| workers.send((place, chunk)).is_ok());
-        if !is_taken {
+    for chunk in chunks {
+        if workers.send(chunk?).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Checks the chunks up to one that is wrong, where no thread can be started for it.
+fn check_here(
+    chunks: impl Iterator<Item = Result<(usize, Chunk), ()>>,
+    environment: &Environment<'_>,
+    outcomes: &mut Vec<Outcome>,
+) -> Result<(), ()> {
+    for chunk in chunks {
+        let (place, chunk) = chunk?;
+        add(outcomes, check_chunk(place, &chunk, environment));
+        if outcomes.last().is_some_and(|last| last.wrong.is_some()) {
             break;
         }
     }

@@ -8,7 +8,7 @@
 //! the same run behind it were tried as well; each that failed is named (compat: cli-61).
 
 use std::io;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use linux::table::{Batch, Error, Run};
@@ -49,21 +49,29 @@ pub fn run(
         batch: Batch::open()?,
         waiting: Vec::new(),
     };
-    let (taker, lines) = sync_channel(AHEAD_MAX);
-    let result = thread::scope(|scope| {
-        scope.spawn(move || read(chunks, path, environment, &taker));
+    let (taker, taken) = sync_channel(AHEAD_MAX);
+    let beside = thread::scope(|scope| {
+        let read = move || read(chunks, path, environment, |steps| taker.send(steps).is_ok());
+        let reader = thread::Builder::new().name("read".into());
+        reader.spawn_scoped(scope, read).ok()?;
         // Dropped at the end, which ends the reader.
-        for steps in lines {
-            let Steps { steps, last_line } = steps?;
-            for step in steps {
-                loading.step(step, console)?;
-            }
-            if last_line > 0 {
-                console.progress(last_line, total);
-            }
-        }
-        loading.finish()
+        let mut steps = taken.into_iter();
+        Some(steps.try_for_each(|steps| loading.steps(steps?, console, total)))
     });
+    let result = match beside {
+        Some(result) => result,
+        // Where no thread can be started, one thing is done after the other.
+        None => {
+            let chunks = source.chunks().map_err(|error| unreadable(&error))?;
+            let mut result = Ok(());
+            read(chunks, path, environment, |steps| {
+                result = steps.and_then(|steps| loading.steps(steps, console, total));
+                result.is_ok()
+            });
+            result
+        }
+    };
+    let result = result.and_then(|()| loading.finish());
     console.end_of_progress();
     result.map(|()| Done::SILENT)
 }
@@ -91,7 +99,7 @@ fn read(
     mut chunks: Chunks<'_>,
     path: &str,
     environment: &Environment<'_>,
-    taker: &SyncSender<Result<Steps, Failure>>,
+    mut take: impl FnMut(Result<Steps, Failure>) -> bool,
 ) {
     let mut reading = Reading {
         run: Run::new(),
@@ -107,7 +115,7 @@ fn read(
             }
         };
         let is_last = is_last || steps.is_err();
-        if taker.send(steps).is_err() || is_last {
+        if !take(steps) || is_last {
             return;
         }
     }
@@ -202,6 +210,23 @@ struct Loading {
 }
 
 impl Loading {
+    /// Does what the lines of a chunk ask for; `total` lines there are in all.
+    fn steps(
+        &mut self,
+        steps: Steps,
+        console: &mut Console<'_>,
+        total: u64,
+    ) -> Result<(), Failure> {
+        let Steps { steps, last_line } = steps;
+        for step in steps {
+            self.step(step, console)?;
+        }
+        if last_line > 0 {
+            console.progress(last_line, total);
+        }
+        Ok(())
+    }
+
     fn step(&mut self, step: Step, console: &mut Console<'_>) -> Result<(), Failure> {
         match step {
             Step::Run(mut run) => self.send(&mut run),
