@@ -1,7 +1,7 @@
 //! A node of ours beside a daemon of stock's making, over a link that loses.
 //!
 //! The other worlds have nodes of ours only, which repair what stock would not. Here the peer is a model
-//! of stock ([`peer`]) with all of its holes. What is demanded is what docs/adr/0007 promises: what we
+//! of stock (`peer`) with all of its holes. What is demanded is what docs/adr/0007 promises: what we
 //! tell, it has in the end; what it tells, we have, as far as it gives a sign of what got lost; nothing
 //! that has ended comes back; and neither drives the other to send without end.
 

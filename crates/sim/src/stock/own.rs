@@ -1,4 +1,7 @@
 //! The internal cache of a stock daemon: flows of TCP, each with a version in its mark.
+//!
+//! What is kept of a flow is what its next message says. One that has ended is kept until the peer has
+//! acknowledged it, or the daemon has forgotten that it told of it.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
