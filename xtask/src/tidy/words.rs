@@ -25,7 +25,10 @@ const WORDS: &[(&str, &str)] = &[
     (concat!("expect(dead", "_code"), "dead code"),
     (concat!("allow(unu", "sed"), "dead code"),
     // Its temporaries live long enough since 1.89 only.
-    (concat!("= format_", "args!("), "Rust 1.85 refuses to bind it"),
+    (
+        concat!("= format_", "args!("),
+        "Rust 1.85 refuses to bind it",
+    ),
 ];
 
 /// No paths of a machine, in any text.
