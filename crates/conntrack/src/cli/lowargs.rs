@@ -490,7 +490,8 @@ impl LowArgs {
 
     fn nat(&mut self, option: &'static Opt, text: Option<&str>) -> Result<Option<NatArg>, Error> {
         let Some(text) = text else { return Ok(None) };
-        let (addr, port) = value::nat(text, option.id.name())?;
+        let target = value::nat(text, option.id.name());
+        let (addr, port) = target.map_err(|error| self.of_other_family(text).unwrap_or(error))?;
         self.join_family(family_of(addr))?;
         Ok(Some(NatArg { addr, port }))
     }

@@ -170,6 +170,8 @@ fn values_are_checked_while_reading() {
         ),
         ("-L -s ::1 -r 1.1.1.1/8", 2, "mismatched address family"),
         ("-L -s 1.1.1.1 -d ::1/999", 2, "mismatched address family"),
+        ("-L -s ::1 -g 1.1.1.1/24", 2, "mismatched address family"),
+        ("-L -s ::1 -g 1.1.1.1:x", 2, "Invalid port `x'"),
         ("-L -p foo", 2, "`foo' unsupported protocol"),
         ("-L -f inet", 2, "`inet' unsupported protocol"),
         ("-L -u foo", 2, "Bad parameter `foo'"),
