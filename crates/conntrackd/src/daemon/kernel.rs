@@ -13,10 +13,11 @@
 //! Subscribing comes before the first dump, so nothing falls between the two; what the node learns
 //! twice that way it can tell apart.
 
+mod flush;
+
 use ctsync::{DumpReason, Input, Instant, KernelOp, NewFlows, Node, OpId, Refusal, Tables};
 use flow::filter::{EventFilter, KernelFilter};
 use flow::{Expectation, Object, Origin};
-use linux::Errno;
 use linux::poller::{Interest, Poller};
 use linux::table::{
     self, Batch, Dump, DumpKind, Events, Filtering, Growth, Notice, Origins, Progress, Query,
@@ -30,6 +31,7 @@ use crate::daemon::expectations::Expectations;
 use crate::daemon::refusal::refusal;
 use crate::daemon::report::{Report, Reports};
 use crate::daemon::usize_from;
+use flush::Flush;
 
 /// Receive buffer of the events where the configuration names none: room for some 25,000 events,
 /// which is a third of a second of what one core can make. The kernel takes memory only for what
@@ -124,14 +126,6 @@ struct Reading {
     rest: Option<Tables>,
     /// No entry was missed so far.
     complete: bool,
-}
-
-/// A flush under way.
-struct Flush {
-    /// A dump whose flows are deleted as they come.
-    flows: Option<Dump>,
-    /// The expectations go at last.
-    expectations: bool,
 }
 
 impl Kernel {
@@ -488,46 +482,6 @@ impl Kernel {
             node.handle(now, Input::OpsDone { through });
         }
     }
-
-    /// Begins to delete all flows that pass the filter, or all expectations, or both; goes on with
-    /// a flush under way.
-    pub fn start_flush(&mut self, tables: Tables, reports: &mut Reports) {
-        self.counters.flushes += 1;
-        let flush = self.flush.get_or_insert(Flush {
-            flows: None,
-            expectations: false,
-        });
-        flush.expectations |= tables.expectations();
-        if tables.flows() && flush.flows.is_none() {
-            match dump_whole_table() {
-                Ok(dump) => flush.flows = Some(dump),
-                Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
-            }
-        }
-    }
-
-    /// Leaves the rest of the table as it is.
-    pub fn stop_flush(&mut self) {
-        self.flush = None;
-    }
-
-    /// Deletes one portion of the table.
-    pub fn step_flush(&mut self, reports: &mut Reports) {
-        let Some(flush) = &mut self.flush else { return };
-        if let Some(dump) = &mut flush.flows {
-            match delete_next(dump, &mut self.deletions, &self.filter, &mut self.echoes) {
-                Ok(Progress::More) => return,
-                Ok(Progress::Finished { .. }) => {}
-                Err(error) => reports.push(Report::KernelRefused("flush the table", error)),
-            }
-        }
-        if flush.expectations {
-            if let Err(error) = delete_expectations(&mut self.deletions) {
-                reports.push(Report::KernelRefused("flush the expectations", error));
-            }
-        }
-        self.flush = None;
-    }
 }
 
 impl Reading {
@@ -594,54 +548,6 @@ fn filter_events(filter: &Filter, events: &mut Events, reports: &mut Reports) {
             Err(error) => Report::FilterRefused(error),
         },
     });
-}
-
-/// Reads one portion of the table and deletes what passes the filter; counts that into `echoes`.
-fn delete_next(
-    dump: &mut Dump,
-    deletions: &mut Batch<()>,
-    filter: &EventFilter,
-    echoes: &mut usize,
-) -> table::Result<Progress> {
-    let mut failed = None;
-    let progress = dump.read(|entry| {
-        let Ok(flow) = entry.and_then(|message| message.flow()) else {
-            return;
-        };
-        let flow = flow.value;
-        if !filter.passes(&flow) {
-            return;
-        }
-        if deletions.is_full() {
-            delete(deletions, &mut failed);
-        }
-        *echoes += 1;
-        if let Err(error) = deletions.push(&Request::Delete(&FlowKey::exact(&flow)), ()) {
-            failed = failed.take().or(Some(error));
-        }
-    });
-    // Also when the reading failed: nothing is left for the next flush.
-    delete(deletions, &mut failed);
-    failed.map_or(progress, Err)
-}
-
-/// Carries out a run of deletions. Flows that ended by themselves meanwhile are no failure.
-fn delete(deletions: &mut Batch<()>, failed: &mut Option<table::Error>) {
-    deletions.flush(|(), outcome| {
-        if let Err(error) = outcome {
-            if error.errno != Errno::NOENT {
-                *failed = failed.take().or(Some(error.into()));
-            }
-        }
-    });
-}
-
-/// Deletes all expectations: they are few, and the kernel does it in one go.
-fn delete_expectations(deletions: &mut Batch<()>) -> table::Result<()> {
-    let mut failed = None;
-    deletions.push(&Request::FlushExpectations, ())?;
-    delete(deletions, &mut failed);
-    failed.map_or(Ok(()), Err)
 }
 
 /// Begins to read the whole table of flows.
