@@ -7,7 +7,7 @@ use ctsync::{
     ClientId, Config, Counter, ExternalCache, Injection, Input, InternalCache, KernelOp,
     ModeConfig, Node, OpId, Output, Refusal, Request, Tables,
 };
-use flow::{Event, EventKind, Object, Origin, Status, Tuple};
+use flow::{Event, EventKind, Mark, Object, Origin, Status, Tuple};
 
 fn node() -> Node {
     node_that(false)
@@ -340,4 +340,60 @@ fn ours_are_replicated_all_the_same() {
     let mut node = node();
     node.handle(at(2), event(EventKind::New, flow(4)));
     assert_eq!(settle(&mut node, at(2)).datagrams.len(), 1);
+}
+
+/// What is asked for first when this is told while the creation of a flow is under way, which the kernel
+/// then refuses or not; and the mark that it gets.
+fn told_meanwhile(kinds: &[EventKind], refusal: Option<Refusal>) -> Option<(Op, Option<Mark>)> {
+    let mut node = node();
+    let mut marked = flow(1);
+    marked.mark = Some(Mark(5));
+    deliver(
+        &mut node,
+        at(1),
+        &told(EventKind::New, Flags::NONE, 1, &marked),
+    );
+    let first = settle(&mut node, at(1)).ops;
+    let (through, _) = *first.first()?;
+    for (seq, kind) in (2..).zip(kinds) {
+        deliver(&mut node, at(1), &told(*kind, Flags::NONE, seq, &flow(1)));
+    }
+    if let Some(refusal) = refusal {
+        let op = through;
+        node.handle(at(1), Input::OpRefused { op, refusal });
+    }
+    node.handle(at(1), Input::OpsDone { through });
+    while let Some(output) = node.poll() {
+        if let Output::Kernel { action, .. } = output {
+            let mark = match &action {
+                KernelOp::Create(flow) | KernelOp::Update(flow) => flow.mark,
+                _ => None,
+            };
+            return Some((Op::of(&action), mark));
+        }
+    }
+    None
+}
+
+#[test]
+fn a_flow_that_ended_while_it_was_created_leaves_nothing_to_the_next() {
+    use EventKind::{Destroy, Update};
+    let orig = flow(1).orig;
+    let (create, update) = (Op::Create(orig), Op::Update(orig));
+    let cases = [
+        (&[Update][..], None, update, Some(Mark(5))),
+        // Of what was refused, nothing is there that could be changed.
+        (
+            &[Update],
+            Some(Refusal::Full),
+            create.clone(),
+            Some(Mark(5)),
+        ),
+        (&[Destroy, Update], None, create.clone(), None),
+        (&[Destroy, Update], Some(Refusal::Full), create, None),
+    ];
+    for (kinds, refusal, op, mark) in cases {
+        let said = told_meanwhile(kinds, refusal);
+        assert_eq!(said, Some((op, mark)), "{kinds:?} {refusal:?}");
+    }
 }
