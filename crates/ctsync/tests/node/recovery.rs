@@ -121,6 +121,28 @@ fn an_old_hello_on_a_repeated_control_message_is_no_new_life() {
     assert_eq!(spoken(&outcome.datagrams).1, 1);
 }
 
+/// A daemon that has something to acknowledge says nothing else in its first second.
+#[test]
+fn a_hello_on_an_acknowledgement_of_what_came_after_our_answer_is_a_new_life() {
+    let mut node = greeted(1000, CACHE);
+    node.handle(at(1100), event(EventKind::New, flow(1)));
+    assert_eq!(hear(&mut node, 1100).1, 1);
+    // Our answer has the number 1000.
+    let answer = |seq, to| said(Control::Ack(range(1000, to)), Flags::HELLO, seq);
+    deliver(&mut node, at(1200), &answer(102, 1000));
+    let sent = settle(&mut node, at(1200));
+    assert!(!sent.notices.contains(&Notice::PeerRestarted));
+    node.handle(at(2300), event(EventKind::New, flow(2)));
+    assert_eq!(hear(&mut node, 2300).1, 1);
+    // A number that the former life had not got to yet.
+    deliver(&mut node, at(5000), &answer(110, 1002));
+    let outcome = settle(&mut node, at(5000));
+    assert!(outcome.notices.contains(&Notice::PeerRestarted));
+    let back = outcome.datagrams.iter().flat_map(|it| split(it)).flatten();
+    let mut flags = back.map(|it| it.header.flags);
+    assert!(flags.any(|it| it.contains(Flags::HELLO_BACK)));
+}
+
 /// It may have begun with numbers that its former life had, and take their acknowledgement for its own.
 #[test]
 fn what_a_former_life_has_said_is_not_acknowledged_to_the_next() {

@@ -58,7 +58,7 @@ impl Ftfw {
         message: &Message<'_>,
     ) -> Result<Verdict, DropReason> {
         let header = message.header;
-        let hello = Hello::of(message);
+        let hello = self.hello_of(message);
         if header.flags.contains(Flags::HELLO_BACK) {
             scene.signals.greeted = self.sender.on_hello_back(scene.ours);
         }
@@ -73,13 +73,32 @@ impl Ftfw {
             }
             Admission::Taken(taken) => taken,
         };
-        // The greeting counts even on a message that turns out to be malformed.
-        if hello != Hello::No {
+        // The greeting counts even on a message that turns out to be malformed. One that may be old
+        // is not answered: a peer that has started goes on saying it.
+        if hello == Hello::Yes || taken.greets {
             self.sender.on_hello();
         }
         let control = digest(message)?;
         self.on_taken(scene, source, (header.seq, hello), &taken);
         Ok(control.map_or(Verdict::Data, |control| self.on_control(scene, control)))
+    }
+
+    /// Whether it says HELLO. With our answer the peer's HELLO ends, so that it cannot stand on an old
+    /// message about what we said later: a daemon has started that had something to acknowledge
+    /// before it had anything else to say.
+    fn hello_of(&self, message: &Message<'_>) -> Hello {
+        let hello = Hello::of(message);
+        if hello != Hello::MayBeOld {
+            return hello;
+        }
+        match Control::decode(message) {
+            Ok(Control::Ack(range) | Control::Nack(range))
+                if self.sender.is_after_answer(range) =>
+            {
+                Hello::Yes
+            }
+            Ok(_) | Err(_) => hello,
+        }
     }
 
     fn on_taken(

@@ -66,6 +66,8 @@ pub(crate) struct Sender {
     pub(crate) outbox: Outbox,
     greeting: Greeting,
     owes_hello_back: bool,
+    /// The last message on which HELLO_BACK stood.
+    answered: Option<Seq>,
     pub(crate) resend: ResendQueue,
     /// Highest number that the peer has shown to know.
     known_to_peer: Option<Seq>,
@@ -84,6 +86,7 @@ impl Sender {
             outbox: Outbox::new(first),
             greeting: Greeting::Init,
             owes_hello_back: false,
+            answered: None,
             resend: ResendQueue::new(first, resend_len_max),
             known_to_peer: None,
             stale: None,
@@ -128,6 +131,13 @@ impl Sender {
     /// The peer has said HELLO: the next message answers.
     pub(crate) const fn on_hello(&mut self) {
         self.owes_hello_back = true;
+    }
+
+    /// Whether these messages of ours came after our last answer to a HELLO: whoever got them and
+    /// says HELLO has not had that answer.
+    pub(crate) fn is_after_answer(&self, range: SeqRange) -> bool {
+        self.answered
+            .is_some_and(|answered| range.to.is_after(answered))
     }
 
     /// The peer has answered our HELLO; `true` the first time.
@@ -316,6 +326,9 @@ impl Sender {
         };
         if self.greeting == Greeting::Init {
             self.greeting = Greeting::Saying;
+        }
+        if self.owes_hello_back {
+            self.answered = Some(seq);
         }
         self.owes_hello_back = false;
         self.resend.push(kept);
