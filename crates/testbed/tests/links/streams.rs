@@ -225,3 +225,42 @@ fn a_peer_that_lost_its_power_is_found_again_when_it_connects() -> Result<()> {
     pair.b.client("-n")?;
     pair.wait_until_equal()
 }
+
+/// How many files the daemon may have open from now on: those that it has stay open.
+fn limit_descriptors(pid: i32, limit: &str) -> Result<()> {
+    let command = format!("prlimit --pid {pid} --nofile={limit}:");
+    Command::from(command.as_str()).run().map(drop)
+}
+
+/// A connection that could not be accepted kept the daemon turning as fast as the processor could.
+#[test]
+fn without_descriptors_a_connection_waits_and_the_daemon_rests() -> Result<()> {
+    let pair = pair([Ours, Ours])?;
+    pair.replicate(1, 100)?;
+    pair.b.kill();
+    wait_for_answer(&pair.a, "-s", "server=disconnected client=disconnected")?;
+    let before = number(&pair.a, "-s link", " Error recv")?;
+    let pid = pair.a.process().pid();
+    limit_descriptors(pid, "3")?;
+    let _stream = connect_from(&pair, "10.77.0.2")?;
+    let refused = "cannot be accepted: Too many open files; trying again";
+    let told = || {
+        let lines = pair.a.log().lines();
+        lines
+            .iter()
+            .filter(|line| line.text.contains(refused))
+            .count()
+    };
+    wait_for("three attempts", PATIENCE, || {
+        Ok(match told() {
+            3.. => Progress::Done(()),
+            count => Progress::Waiting(count.to_string()),
+        })
+    })?;
+    limit_descriptors(pid, "1024")?;
+    wait_for_answer(&pair.a, "-s", "server=connected")?;
+    // Each attempt is an error and a line, of which too many would only be counted.
+    let errors = number(&pair.a, "-s link", " Error recv")? - before;
+    assert_eq!(u64::try_from(told()).unwrap(), errors);
+    Ok(())
+}

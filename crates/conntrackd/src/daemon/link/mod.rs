@@ -68,6 +68,8 @@ pub struct Link {
     sockets: Option<Sockets>,
     /// The sockets are to be opened (again) then.
     reopen_at: Option<Instant>,
+    /// Connections of the peer are to be waited for again then.
+    listen_at: Option<Instant>,
     /// The number of the interface they were opened on.
     opened_on: u32,
     /// What closed sockets had carried: sent and received.
@@ -102,6 +104,7 @@ impl Link {
             interface: None,
             sockets: None,
             reopen_at: Some(now),
+            listen_at: None,
             opened_on: 0,
             before: (Traffic::default(), Traffic::default()),
             strangers: Traffic::default(),
@@ -190,6 +193,7 @@ impl Link {
         self.sockets = Some(sockets);
         self.opened_on = index;
         self.reopen_at = None;
+        self.listen_at = None;
         self.watches_room = false;
         Ok(())
     }
@@ -246,31 +250,24 @@ impl Link {
             Some(Sockets::Streams(receiver, sender)) => {
                 let mut count = 0;
                 let mut is_new = false;
+                let listen_at = &mut self.listen_at;
                 let more = receiver.drain(BYTES_PER_TURN, |incoming| {
-                    let report = match incoming {
-                        tcp::Incoming::Messages(bytes) => {
-                            count += 1;
-                            let peer = PeerId(0);
-                            return node.handle(
-                                now,
-                                Input::Datagram {
-                                    channel,
-                                    peer,
-                                    bytes,
-                                },
-                            );
-                        }
-                        tcp::Incoming::Connected(from) => {
-                            is_new = true;
-                            LinkReport::PeerConnected(name.to_owned(), from)
-                        }
-                        tcp::Incoming::Closed(_) => LinkReport::PeerDisconnected(name.to_owned()),
-                        tcp::Incoming::OutOfStep => LinkReport::OutOfStep(name.to_owned()),
-                        tcp::Incoming::Stranger(from) => {
-                            LinkReport::Stranger(name.to_owned(), from)
-                        }
-                    };
-                    reports.push(Report::Link(report));
+                    if let tcp::Incoming::Messages(bytes) = incoming {
+                        count += 1;
+                        let peer = PeerId(0);
+                        let input = Input::Datagram {
+                            channel,
+                            peer,
+                            bytes,
+                        };
+                        return node.handle(now, input);
+                    }
+                    is_new |= matches!(incoming, tcp::Incoming::Connected(_));
+                    if let tcp::Incoming::NotAccepted(_) = incoming {
+                        *listen_at = Some(now + REOPEN_AFTER);
+                    }
+                    let report = LinkReport::of_stream(name, &incoming).map(Report::Link);
+                    reports.extend(report);
                 });
                 // Before its first message is read, which may ask for what has to arrive.
                 if is_new {
@@ -337,7 +334,10 @@ impl Link {
                 self.blocked = flushed.blocked;
                 self.note_refusal(&flushed, reports);
             }
-            Some(Sockets::Streams(_, sender)) => {
+            Some(Sockets::Streams(receiver, sender)) => {
+                if self.listen_at.take_if(|due| *due <= now).is_some() {
+                    receiver.listen_again();
+                }
                 let flushed = sender.flush(since_start(now));
                 self.blocked = flushed.blocked;
                 self.note_change(flushed.change, reports);
@@ -383,7 +383,10 @@ impl Link {
         };
         let reopen = self.reopen_at.filter(|_| self.interface.is_some());
         let connect = connect.map(|due| Instant::default().after(due));
-        [connect, reopen].into_iter().flatten().min()
+        [connect, reopen, self.listen_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What was sent and received.

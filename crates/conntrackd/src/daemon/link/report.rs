@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use linux::channel::tcp::Incoming;
 use linux::{Errno, SystemError, error};
 
 use super::Settings;
@@ -41,6 +42,8 @@ pub enum LinkReport {
     Stranger(String, SocketAddr),
     /// A datagram came from somebody who is not to be heard.
     StrangeDatagram(String, SocketAddr),
+    /// Somebody has connected, for whom there is no room now.
+    NotAccepted(String, Errno),
     /// What came over the connection of the peer is no messages; it was closed.
     OutOfStep(String),
     /// What happens to interfaces cannot be learnt.
@@ -48,6 +51,19 @@ pub enum LinkReport {
 }
 
 impl LinkReport {
+    /// What is to be said of something that came over a link of streams; nothing of messages.
+    pub fn of_stream(name: &str, incoming: &Incoming<'_>) -> Option<Self> {
+        let name = name.to_owned();
+        Some(match incoming {
+            Incoming::Messages(_) => return None,
+            Incoming::Connected(from) => Self::PeerConnected(name, *from),
+            Incoming::Closed(_) => Self::PeerDisconnected(name),
+            Incoming::OutOfStep => Self::OutOfStep(name),
+            Incoming::Stranger(from) => Self::Stranger(name, *from),
+            Incoming::NotAccepted(errno) => Self::NotAccepted(name, *errno),
+        })
+    }
+
     /// How grave it is.
     pub const fn level(&self) -> Level {
         match self {
@@ -59,6 +75,7 @@ impl LinkReport {
             | Self::PeerDisconnected(_)
             | Self::Stranger(..)
             | Self::StrangeDatagram(..)
+            | Self::NotAccepted(..)
             | Self::OutOfStep(_) => Level::Warning,
             Self::Opened(_)
             | Self::Up(_)
@@ -83,6 +100,7 @@ impl LinkReport {
             | Self::Disconnected(..)
             | Self::PeerConnected(..)
             | Self::PeerDisconnected(_) => Some("connections of the peer"),
+            Self::NotAccepted(..) => Some("connections without room"),
             // Apart from the others, which a stranger could hide otherwise.
             Self::Stranger(..) | Self::StrangeDatagram(..) => Some("messages of strangers"),
             Self::OutOfStep(_) => Some("broken streams"),
@@ -120,6 +138,11 @@ impl LinkReport {
             Self::StrangeDatagram(name, from) => {
                 format!("a datagram from {from} on {name} was dropped: not in `AcceptFrom'").into()
             }
+            Self::NotAccepted(name, errno) => format!(
+                "a connection on {name} cannot be accepted: {}; trying again",
+                error::reason(*errno)
+            )
+            .into(),
             Self::OutOfStep(name) => {
                 format!("what the peer sends on {name} is no messages; its connection was closed")
                     .into()

@@ -41,6 +41,8 @@ pub enum Incoming<'a> {
     OutOfStep,
     /// Somebody else has connected and was turned away.
     Stranger(SocketAddr),
+    /// There is no room for a connection now; see [`Receiver::listen_again`].
+    NotAccepted(Errno),
 }
 
 /// The receiving half.
@@ -49,6 +51,8 @@ pub struct Receiver {
     config: Config,
     listener: OwnedFd,
     connection: Option<Connection>,
+    /// Nobody waits for connections, since none can be accepted.
+    rests: bool,
     /// Waits for both of them, so that the outside sees one descriptor.
     poller: Poller,
     traffic: Traffic,
@@ -90,6 +94,7 @@ impl Receiver {
             config: config.clone(),
             listener,
             connection: None,
+            rests: false,
             poller,
             traffic: Traffic::default(),
         })
@@ -106,6 +111,17 @@ impl Receiver {
             }
         }
         self.accept(&mut sink)
+    }
+
+    /// Waits for connections again, a while after one was [not accepted](Incoming::NotAccepted):
+    /// it would wake us again and again until then.
+    pub fn listen_again(&mut self) {
+        if self.rests {
+            self.rests = self
+                .poller
+                .add(&self.listener, ANY, Interest::Read)
+                .is_err();
+        }
     }
 
     /// Whether the peer is connected.
@@ -156,11 +172,21 @@ impl Receiver {
 
     /// Takes the connections that wait; whether there may be more of them.
     fn accept(&mut self, sink: &mut impl FnMut(Incoming<'_>)) -> bool {
+        if self.rests {
+            return false;
+        }
         for _ in 0..ACCEPTS_PER_TURN {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let (socket, name) = match acceptfrom_with(&self.listener, flags) {
                 Ok((socket, name)) => (socket, name),
                 Err(Errno::AGAIN) => return false,
+                // Out of descriptors or of memory: the connection goes on waiting.
+                Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+                    self.traffic.errors += 1;
+                    self.rests = self.poller.remove(&self.listener).is_ok();
+                    sink(Incoming::NotAccepted(errno));
+                    return false;
+                }
                 // One that has gone before it was accepted, or the like.
                 Err(_) => {
                     self.traffic.errors += 1;
