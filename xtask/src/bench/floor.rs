@@ -4,6 +4,7 @@
 //! Changing: requests of the same form, a hundred at a time. The rest of the time of a real program is
 //! its own.
 
+use std::fs;
 use std::time::Instant;
 
 use flow::filter::{KernelFilter, PartialTuple};
@@ -19,6 +20,7 @@ use rustix::net::{
 use testbed::{Error, Namespace, Result};
 
 use super::GROUP;
+use super::sample::number_after;
 
 /// The kernel fills at most so much per read of a dump.
 const READ: usize = 32 * 1024;
@@ -99,25 +101,43 @@ pub fn load(node: &Namespace, flows: u32) -> Result<f64> {
     })
 }
 
-/// Seconds for so many new flows like those that a commit writes, from requests that are made already.
-pub fn commit(node: &Namespace, flows: u32) -> Result<f64> {
+/// Seconds from start to end, and seconds of CPU, for so many new flows like those that a commit
+/// writes, from requests that are made already.
+pub fn commit(node: &Namespace, flows: u32) -> Result<(f64, f64)> {
     let mut runs = vec![Run::new()];
     for number in 0..flows {
         if runs.last().is_some_and(Run::is_full) {
             runs.push(Run::new());
         }
-        let pushed = runs
-            .last_mut()
-            .map_or(Ok(()), |run| run.push(&Request::Create(&committed(number)), ()));
+        let pushed = runs.last_mut().map_or(Ok(()), |run| {
+            run.push(&Request::Create(&committed(number)), ())
+        });
         pushed.map_err(|error| Error::Unexpected(format!("a request: {error}")))?;
     }
-    timed(node, "making flows", || {
+    let mut refused = None;
+    let mut cpu = 0.0;
+    let wall = timed(node, "making flows", || {
         let mut batch = Batch::open()?;
+        let before = cpu_of_thread();
         for run in &mut runs {
-            batch.send(run, |(), _| ());
+            batch.send(run, |(), outcome| {
+                refused = refused.take().or(outcome.err());
+            });
         }
+        cpu = cpu_of_thread() - before;
         Ok(())
-    })
+    })?;
+    match refused {
+        None => Ok((wall, cpu)),
+        Some(error) => Err(Error::Unexpected(format!("making flows: {error}"))),
+    }
+}
+
+/// CPU seconds that this thread has used so far.
+fn cpu_of_thread() -> f64 {
+    // Where the kernel does not count there is none to be shown.
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    number_after(&text, "").unwrap_or(f64::NAN) / 1e9
 }
 
 /// What becomes of a flow of [`testbed::Group`] on its way.
@@ -143,7 +163,14 @@ fn committed(number: u32) -> Flow<'static> {
         },
         ..TcpInfo::default()
     };
-    let orig = Tuple::new(addrs, if is_udp { L4::Udp(ports) } else { L4::Tcp(ports) });
+    let orig = Tuple::new(
+        addrs,
+        if is_udp {
+            L4::Udp(ports)
+        } else {
+            L4::Tcp(ports)
+        },
+    );
     let translated = NatRange::exact([172, 16, high, low].into(), None);
     Flow {
         reply: orig.inverse(),

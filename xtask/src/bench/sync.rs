@@ -8,7 +8,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testbed::{Conntrackd, Error, Implementation, IpVersion, Namespace, Progress, Result, SyncPair, wait_for};
+use testbed::{
+    Conntrackd, Error, Implementation, IpVersion, Namespace, Progress, Result, SyncPair, wait_for,
+};
 
 use super::options::Options;
 use super::sample::{Metric, Sample, Sent, Subject, cpu_of, memory_of, number_after, sent_by};
@@ -29,13 +31,16 @@ pub fn measure(options: &Options) -> Result<Vec<Sample>> {
     for run in 1..=options.runs.unwrap_or(RUNS) {
         let flows = options.flows_of_sync();
         let node = Namespace::new("floor")?;
-        samples.push(Sample {
-            metric: Metric::CommitWall,
-            subject: Subject::Floor,
-            run,
-            flows,
-            value: floor::commit(&node, flows)?,
-        });
+        let (wall, cpu) = floor::commit(&node, flows)?;
+        for (metric, value) in [(Metric::CommitWall, wall), (Metric::CommitCpu, cpu)] {
+            samples.push(Sample {
+                metric,
+                subject: Subject::Floor,
+                run,
+                flows,
+                value,
+            });
+        }
         empty(&node)?;
         for implementation in &options.implementations {
             let subject = Subject::Program(*implementation);
