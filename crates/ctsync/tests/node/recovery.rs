@@ -89,36 +89,30 @@ fn an_old_hello_on_a_repeated_control_message_is_no_new_life() {
     let mut node = greeted(1000, CACHE);
     node.handle(at(1100), event(EventKind::New, flow(1)));
     assert_eq!(hear(&mut node, 1100).1, 1);
-    let repeated = |seq| said(Control::Nack(range(5, 6)), Flags::HELLO, seq);
-    let mut notices = Vec::new();
-    // In its turn, behind a gap, and late.
-    for (now, seq) in [
-        (5000, 102),
-        (5010, 105),
-        (5020, 104),
-        (8000, 106),
-        (8010, 103),
-    ] {
-        deliver(&mut node, at(now), &repeated(seq));
+    let mut hear_of = |now, seq, control, flags| {
+        deliver(&mut node, at(now), &said(control, flags, seq));
         node.handle(at(now), Input::Timeout);
         let outcome = settle(&mut node, at(now));
-        assert_eq!(spoken(&outcome.datagrams).1, 0, "{seq}");
-        notices.extend(outcome.notices);
+        let new_life = [Notice::PeerRestarted, Notice::PeerSequenceRecovered];
+        let told = outcome.notices.iter().any(|it| new_life.contains(it));
+        (told, spoken(&outcome.datagrams).1)
+    };
+    let repeated = Control::Nack(range(5, 6));
+    // In its turn, behind a gap, and late.
+    for (now, seq) in [(5000, 102), (5010, 105), (5020, 104), (8000, 106)] {
+        let heard = hear_of(now, seq, repeated, Flags::HELLO);
+        assert_eq!(heard, (false, 0), "{seq}");
     }
-    let new_life = [Notice::PeerRestarted, Notice::PeerSequenceRecovered];
-    assert!(
-        !notices.iter().any(|it| new_life.contains(it)),
-        "{notices:?}"
-    );
     // A daemon that has started says so on other messages, too.
-    deliver(
-        &mut node,
-        at(8100),
-        &said(Control::Alive, Flags::HELLO, 107),
-    );
-    let outcome = settle(&mut node, at(8100));
-    assert!(outcome.notices.contains(&Notice::PeerRestarted));
-    assert_eq!(spoken(&outcome.datagrams).1, 1);
+    let heard = hear_of(8100, 107, Control::Alive, Flags::HELLO);
+    assert_eq!(heard, (true, 1));
+    // Late, long after the greeting, while the peer is heard.
+    for (now, seq) in [(12_000, 108), (15_000, 109)] {
+        hear_of(now, seq, Control::Alive, Flags::NONE);
+    }
+    assert!(!hear_of(15_100, 103, repeated, Flags::HELLO).0);
+    // The same from a daemon that counts anew.
+    assert!(hear_of(18_000, 50, repeated, Flags::HELLO).0);
 }
 
 /// A daemon that has something to acknowledge says nothing else in its first second.
