@@ -460,13 +460,17 @@ impl Pair {
     }
 
     /// What a daemon has not told before it died it does not tell by itself afterwards. A stock daemon
-    /// that has started asks us for everything.
+    /// asks for everything when it starts, once, and that may have got lost.
     fn refill(&mut self) {
         if self.trials.ours_restarts {
             self.feed(Input::Request(Request::SendBulk));
         }
         if self.trials.ours_restarts || self.trials.stock_restarts {
             self.feed(Input::Request(Request::RequestBulk));
+        }
+        if let Some(stock) = self.stock.as_mut().filter(|_| self.trials.stock_restarts) {
+            stock.request_bulk();
+            self.drain_stock();
         }
     }
 

@@ -93,6 +93,11 @@ impl Stock {
         }
     }
 
+    /// An operator wants everything to be asked for (`-n`).
+    pub fn request_bulk(&mut self) {
+        self.say(Control::Resync);
+    }
+
     /// The time has come to speak.
     pub fn on_tick(&mut self, now: Instant) {
         if now < self.tick_at {
