@@ -68,7 +68,12 @@ impl Tracker {
                 self.before = Some(seq);
                 return Step::Before;
             }
-            self.begin(now, seq);
+            if near && self.before.is_some() {
+                // What came as late was of the new series already.
+                self.go_on_at(now, seq);
+            } else {
+                self.begin(now, seq);
+            }
             return self.own_up(Step::Before);
         }
         let missing = ahead.unsigned_abs() - 1;
@@ -120,11 +125,18 @@ impl Tracker {
     }
 
     fn begin(&mut self, now: Instant, seq: Seq) {
+        self.recent.clear();
+        self.recent.resize(RECENT_LEN, 0);
+        self.go_on_at(now, seq);
+    }
+
+    /// What is noted of messages before this one stays true. Some of it may be of the former series, in the
+    /// place of messages that were lost: what it refuses is counted, and asked for.
+    fn go_on_at(&mut self, now: Instant, seq: Seq) {
         self.last = Some(seq);
         self.taken_at = now;
         self.before = None;
-        self.recent.clear();
-        self.recent.resize(RECENT_LEN, 0);
+        self.note(seq, 0);
     }
 
     fn note(&mut self, seq: Seq, about: u32) {
@@ -195,6 +207,25 @@ mod tests {
         let later = Instant(3_000_000_000);
         assert_eq!(tracker.step(later, Seq(400)), Step::Before);
         assert_eq!(tracker.step(later, Seq(401)), Step::Next);
+    }
+
+    /// The new life begins close behind the old one, and does not pass it before it is known that nothing
+    /// comes so late.
+    #[test]
+    fn what_a_new_life_told_while_it_was_taken_for_late_is_kept_in_mind() {
+        let mut tracker = Tracker::default();
+        for seq in 100..400 {
+            tracker.step(Instant(0), Seq(seq));
+            assert!(tracker.is_news(Seq(seq), u64::from(seq)));
+        }
+        assert_eq!(tracker.step(Instant(1), Seq(205)), Step::Before);
+        assert!(tracker.is_news(Seq(205), 7));
+        let later = Instant(3_000_000_000);
+        assert_eq!(tracker.step(later, Seq(208)), Step::Before);
+        assert!(tracker.is_news(Seq(208), 8));
+        assert_eq!(tracker.step(later, Seq(204)), Step::Before);
+        assert!(!tracker.is_news(Seq(204), 7));
+        assert_eq!(tracker.step(later, Seq(209)), Step::Next);
     }
 
     /// Both lives tell of the same 200 flows, the second one in the opposite order and three
