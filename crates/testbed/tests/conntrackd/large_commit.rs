@@ -28,6 +28,16 @@ fn track(node: &Namespace) -> Result<()> {
     node.sysctl("net.netfilter.nf_conntrack_udp_timeout", 3_600)
 }
 
+/// Two daemons of which B knows all flows of A, and how many these are. B tracks what goes nowhere.
+fn ready_to_commit() -> Result<(Pair, usize)> {
+    let pair = Pair::ours(Extra::default())?;
+    track(&pair.network.b)?;
+    let flows = usize::try_from(COMMITTED).unwrap();
+    group(1, COMMITTED).create(&pair.network.a)?;
+    pair.wait_until_replicated(flows)?;
+    Ok((pair, flows))
+}
+
 /// Which flows these are.
 fn identities(flows: &BTreeSet<FlowLine>) -> BTreeSet<String> {
     flows.iter().map(FlowLine::identity).collect()
@@ -66,12 +76,8 @@ fn wait_until_known(pair: &Pair) -> Result<()> {
 
 #[test]
 fn flows_that_begin_during_a_large_commit_are_kept_and_told() -> Result<()> {
-    let pair = Pair::ours(Extra::default())?;
+    let (pair, committed) = ready_to_commit()?;
     let node = &pair.network.b;
-    track(node)?;
-    let committed = usize::try_from(COMMITTED).unwrap();
-    group(1, COMMITTED).create(&pair.network.a)?;
-    pair.wait_until_replicated(committed)?;
     let mut spray = Spray::new(node);
     let begun = commit_under_traffic(&pair, &mut spray)?;
     assert!(node.flow_count()? >= committed + begun);
@@ -89,12 +95,8 @@ fn flows_that_begin_during_a_large_commit_are_kept_and_told() -> Result<()> {
 
 #[test]
 fn the_commands_after_a_large_commit_find_everything() -> Result<()> {
-    let pair = Pair::ours(Extra::default())?;
+    let (pair, committed) = ready_to_commit()?;
     let node = &pair.network.b;
-    track(node)?;
-    let committed = usize::try_from(COMMITTED).unwrap();
-    group(1, COMMITTED).create(&pair.network.a)?;
-    pair.wait_until_replicated(committed)?;
     let begun = commit_under_traffic(&pair, &mut Spray::new(node))?;
     for command in ["-f", "-R", "-B"] {
         pair.b.client(command)?;
